@@ -1,0 +1,68 @@
+package connect
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/schema"
+	"github.com/tandem-cdc/tandem/sink"
+)
+
+// Emitter is what the worker gives a source task; see cdc/source.Emitter, of which it is the same type.
+type Emitter = interface {
+	Stream(topic string, partition int32, key, value *schema.Schema, headers []schema.Header) (handle int, err error)
+	Begin(handle int) (key, value schema.Writer)
+	End(first []schema.Header) error
+	Flush() error
+}
+
+// SourceTask is one running piece of a source connector.
+type SourceTask interface {
+	// Run produces records until ctx ends (nil) or a stage fails. It owns its goroutines: all have ended on return.
+	// An error whose chain has a method Retriable() bool that answers true makes the worker run a new task from the stored
+	// offset after a back-off; any other fails the task.
+	Run(ctx context.Context, out Emitter) error
+
+	// Offset returns the source partition and offset, as JSON objects, from which a restart repeats nothing of the first n records
+	// and loses nothing behind them. ok is false when it is the one that was stored last, or there is none yet. Called from another
+	// goroutine than Run's.
+	Offset(n uint64) (partition, offset []byte, ok bool)
+
+	// Stored tells that what Offset(n) last returned is durable in the offset storage.
+	Stored(n uint64)
+}
+
+// Env is what the worker knows and a task may use.
+type Env struct {
+	Connector string // name of the connector
+	Task      int
+	Log       *slog.Logger
+	// StoredOffset reads the stored offset of a source partition (JSON object as Offset gave it); nil when there is none.
+	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+}
+
+// Source is a source connector plugin.
+type Source struct {
+	Class   string // Java class name that selects it
+	Version string
+	// Validate checks a configuration and reports every error and warning; it does not connect.
+	Validate func(props map[string]string) config.Report
+	// TaskConfigs divides the work into at most max tasks.
+	TaskConfigs func(props map[string]string, max int) ([]map[string]string, error)
+	NewTask     func(props map[string]string, env Env) (SourceTask, error)
+}
+
+// Sink is a sink connector plugin.
+type Sink struct {
+	Class    string
+	Version  string
+	Validate func(props map[string]string) config.Report
+	NewTask  func(props map[string]string, env Env) (sink.Task, error)
+}
+
+// Plugins is all that a worker can run; only cmd/tandem knows the list.
+type Plugins struct {
+	Sources []Source
+	Sinks   []Sink
+}

@@ -1,0 +1,182 @@
+package schema
+
+import (
+	"bytes"
+	"math"
+)
+
+// Value is a value in memory: one of Connect's types, or null (the zero Value). Scalars are held without allocation.
+// Logical types are held as their base type: a Decimal as Bytes (unscaled, two's complement, big-endian), a Timestamp as Int64.
+type Value struct {
+	typ  Type
+	num  uint64 // integers, booleans and floats
+	text string // String
+	ref  any    // []byte, []Value, []Entry or *StructValue
+}
+
+// StructValue is a Struct in memory: Values in the order of Schema.Fields.
+type StructValue struct {
+	Schema *Schema
+	Values []Value
+}
+
+// Entry is one entry of a Map, which keeps its order.
+type Entry struct{ Key, Value Value }
+
+// NullValue is null.
+var NullValue Value
+
+// Constructors. The slices are kept, not copied.
+func OfBool(v bool) Value {
+	if v {
+		return Value{typ: Boolean, num: 1}
+	}
+	return Value{typ: Boolean}
+}
+func OfInt8(v int8) Value           { return Value{typ: Int8, num: uint64(int64(v))} }
+func OfInt16(v int16) Value         { return Value{typ: Int16, num: uint64(int64(v))} }
+func OfInt32(v int32) Value         { return Value{typ: Int32, num: uint64(int64(v))} }
+func OfInt64(v int64) Value         { return Value{typ: Int64, num: uint64(v)} }
+func OfFloat32(v float32) Value     { return Value{typ: Float32, num: uint64(math.Float32bits(v))} }
+func OfFloat64(v float64) Value     { return Value{typ: Float64, num: math.Float64bits(v)} }
+func OfString(v string) Value       { return Value{typ: String, text: v} }
+func OfBytes(v []byte) Value        { return Value{typ: Bytes, ref: v} }
+func OfArray(v []Value) Value       { return Value{typ: Array, ref: v} }
+func OfMap(v []Entry) Value         { return Value{typ: Map, ref: v} }
+func OfStruct(v *StructValue) Value { return Value{typ: Struct, ref: v} }
+
+// OfInt makes an integer of type t, which is one of the four.
+func OfInt(t Type, v int64) Value { return Value{typ: t, num: uint64(v)} }
+
+// Type is the value's type, Invalid for null.
+func (v Value) Type() Type { return v.typ }
+
+// IsNull tells null.
+func (v Value) IsNull() bool { return v.typ == Invalid }
+
+// Accessors. Asked for another type than its own, a value answers zero.
+func (v Value) Bool() bool { return v.typ == Boolean && v.num == 1 }
+
+// Int is an integer of any of the four types.
+func (v Value) Int() int64 {
+	if v.typ >= Int8 && v.typ <= Int64 {
+		return int64(v.num)
+	}
+	return 0
+}
+func (v Value) Float32() float32 {
+	if v.typ != Float32 {
+		return 0
+	}
+	return math.Float32frombits(uint32(v.num))
+}
+
+// Float64 is a Float64 or a Float32.
+func (v Value) Float64() float64 {
+	switch v.typ {
+	case Float32:
+		return float64(math.Float32frombits(uint32(v.num)))
+	case Float64:
+		return math.Float64frombits(v.num)
+	}
+	return 0
+}
+func (v Value) Text() string         { return v.text }
+func (v Value) Bytes() []byte        { b, _ := v.ref.([]byte); return b }
+func (v Value) Array() []Value       { a, _ := v.ref.([]Value); return a }
+func (v Value) Map() []Entry         { m, _ := v.ref.([]Entry); return m }
+func (v Value) Struct() *StructValue { s, _ := v.ref.(*StructValue); return s }
+
+// Field is the value of the named field; null when there is none.
+func (s *StructValue) Field(name string) Value {
+	if s == nil {
+		return NullValue
+	}
+	if i := s.Schema.Field(name); i >= 0 {
+		return s.Values[i]
+	}
+	return NullValue
+}
+
+// Equal compares deeply; floats by their bits, struct schemas by their field names.
+func (v Value) Equal(o Value) bool {
+	if v.typ != o.typ || v.num != o.num || v.text != o.text {
+		return false
+	}
+	switch v.typ {
+	case Bytes:
+		return bytes.Equal(v.Bytes(), o.Bytes())
+	case Array:
+		a, b := v.Array(), o.Array()
+		if len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !a[i].Equal(b[i]) {
+				return false
+			}
+		}
+	case Map:
+		a, b := v.Map(), o.Map()
+		if len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !a[i].Key.Equal(b[i].Key) || !a[i].Value.Equal(b[i].Value) {
+				return false
+			}
+		}
+	case Struct:
+		a, b := v.Struct(), o.Struct()
+		if a == nil || b == nil || len(a.Values) != len(b.Values) {
+			return a == b
+		}
+		for i := range a.Values {
+			if a.Schema.Fields[i].Name != b.Schema.Fields[i].Name || !a.Values[i].Equal(b.Values[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// WriteTo calls w with the value. A Struct writes its fields in its own schema's order, which must be that of w's schema.
+func (v Value) WriteTo(w Writer) {
+	switch v.typ {
+	case Invalid:
+		w.Null()
+	case Int8, Int16, Int32, Int64:
+		w.Int(int64(v.num))
+	case Float32:
+		w.Float32(v.Float32())
+	case Float64:
+		w.Float64(v.Float64())
+	case Boolean:
+		w.Bool(v.num == 1)
+	case String:
+		w.String(v.text)
+	case Bytes:
+		w.Bytes(v.Bytes())
+	case Array:
+		a := v.Array()
+		w.BeginArray(len(a))
+		for _, e := range a {
+			e.WriteTo(w)
+		}
+		w.EndArray()
+	case Map:
+		m := v.Map()
+		w.BeginMap(len(m))
+		for _, e := range m {
+			e.Key.WriteTo(w)
+			e.Value.WriteTo(w)
+		}
+		w.EndMap()
+	case Struct:
+		w.BeginStruct()
+		for _, f := range v.Struct().Values {
+			f.WriteTo(w)
+		}
+		w.EndStruct()
+	}
+}

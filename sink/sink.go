@@ -1,0 +1,56 @@
+// Package sink is what every sink task speaks: records that were converted, positions, and the four calls of a task. No I/O, no goroutines.
+//
+// In: nothing. Out: the types between connect, which polls, converts, pauses and commits, and the tasks under sink/*.
+package sink
+
+import (
+	"context"
+	"time"
+
+	"github.com/tandem-cdc/tandem/kafka"
+	"github.com/tandem-cdc/tandem/schema"
+)
+
+// Record is one Kafka record, converted. A tombstone has a null Value; a record without key a null Key. Schemas are nil for
+// schemaless data. The values live until Put returns.
+type Record struct {
+	Topic       string
+	Partition   int32
+	Offset      int64
+	Timestamp   time.Time
+	KeySchema   *schema.Schema
+	Key         schema.Value
+	ValueSchema *schema.Schema
+	Value       schema.Value
+	Headers     []schema.Header
+	// Raw is the record as it was consumed, for the dead letter queue and for error messages.
+	Raw *kafka.Record
+}
+
+// Assignment is a partition given to a task, with the ids that tell a recreated topic from the one before it.
+type Assignment struct {
+	kafka.TopicPartition
+	ClusterID string
+	TopicID   string // canonical UUID text; "" when the broker is too old to say
+	// Begin and End are the offsets of the first record and of the next one to be written, when the partition was assigned.
+	Begin, End int64
+	// Committed is the group's committed offset, -1 when there is none.
+	Committed int64
+}
+
+// Task applies records to one store.
+type Task interface {
+	// Open takes partitions over and returns where to go on in those whose position the store itself holds; the others start from the
+	// group's committed offset, then auto.offset.reset.
+	Open(ctx context.Context, partitions []Assignment) ([]kafka.Position, error)
+
+	// Put applies the records, in order within each partition. On return without error they may be durable or buffered; Flush settles it.
+	// An error whose chain answers Retriable() true makes the worker pause and put the same records again.
+	Put(ctx context.Context, records []Record) error
+
+	// Flush makes all that was put durable and returns the positions behind it, which the worker commits to the group.
+	Flush(ctx context.Context) ([]kafka.Position, error)
+
+	// Close gives partitions up. After the last the task is not used again.
+	Close(ctx context.Context, partitions []kafka.TopicPartition) error
+}
