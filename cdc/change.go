@@ -1,5 +1,7 @@
 package cdc
 
+import "unsafe"
+
 // Kind says what a Change is.
 type Kind uint8
 
@@ -108,51 +110,83 @@ func (m Marker) String() string { return markerNames[m] }
 // Batch is a run of changes with the memory they point into. Reset keeps the memory, so the steady state allocates nothing.
 type Batch struct {
 	Changes []Change
-	// Bytes is the arena the datums point into. A decoder appends to it only through Copy.
+	// ServerLSN is the server's position behind the last change: every transaction that ended at or before it is in this batch or
+	// in one before. Zero when the source of the batch has no such position (a snapshot).
+	ServerLSN LSN
+
+	// arena holds the bytes the datums point into; only Copy appends to it.
 	arena  []byte
 	datums []Datum
 	size   int
 }
 
+// What the fixed parts weigh: Size counts memory, not only data, for a narrow row is mostly these.
+const (
+	changeBytes = int(unsafe.Sizeof(Change{}))
+	datumBytes  = int(unsafe.Sizeof(Datum{}))
+)
+
+// keepBytes is how large a block may be and still be kept by Reset or doubled by Copy: one row of hundreds of megabytes
+// must not hold its memory for ever.
+const keepBytes = 8 << 20
+
 // Reset empties the batch; everything taken from it is invalid afterwards.
 func (b *Batch) Reset() {
 	clear(b.Changes)
-	b.Changes, b.arena, b.datums, b.size = b.Changes[:0], b.arena[:0], b.datums[:0], 0
+	b.Changes, b.arena, b.datums = b.Changes[:0], b.arena[:0], b.datums[:0]
+	b.size, b.ServerLSN = 0, 0
+	if cap(b.arena) > keepBytes {
+		b.arena = nil
+	}
+	if cap(b.datums)*datumBytes > keepBytes {
+		b.datums = nil
+	}
+	if cap(b.Changes)*changeBytes > keepBytes {
+		b.Changes = nil
+	}
 }
 
-// Size is the bytes of data the batch holds: what max.queue.size.in.bytes counts.
+// Size is the bytes of memory the batch's content takes: what max.queue.size.in.bytes counts.
 func (b *Batch) Size() int { return b.size }
 
 // Copy keeps p in the batch and returns the copy.
 func (b *Batch) Copy(p []byte) []byte {
 	if len(p) == 0 {
-		return p[:0:0]
+		return []byte{} // no bytes, but not null
 	}
 	b.size += len(p)
 	if cap(b.arena)-len(b.arena) < len(p) {
 		// What was handed out keeps pointing at the old block; it lives until the batch's users let go of it.
-		b.arena = make([]byte, 0, max(64<<10, 2*cap(b.arena), len(p)))
+		b.arena = make([]byte, 0, max(64<<10, min(2*cap(b.arena), keepBytes), len(p)))
 	}
 	n := len(b.arena)
 	b.arena = append(b.arena, p...)
 	return b.arena[n:len(b.arena):len(b.arena)]
 }
 
-// Tuple returns a tuple of n columns that lives as long as the batch.
+// Tuple returns a tuple of n columns that lives as long as the batch. It is never nil.
 func (b *Batch) Tuple(n int) Tuple {
-	if cap(b.datums)-len(b.datums) < n {
-		b.datums = make([]Datum, 0, max(1024, 2*cap(b.datums), n))
+	if b.datums == nil || cap(b.datums)-len(b.datums) < n {
+		b.datums = make([]Datum, 0, max(1024, min(2*cap(b.datums), keepBytes/datumBytes), n))
 	}
 	from := len(b.datums)
 	b.datums = b.datums[:from+n]
 	t := b.datums[from : from+n : from+n]
 	clear(t)
-	b.size += n
+	b.size += n * datumBytes
 	return t
 }
 
 // Next appends an empty change and returns it; the pointer holds until the next call.
 func (b *Batch) Next() *Change {
+	b.size += changeBytes
 	b.Changes = append(b.Changes, Change{})
 	return &b.Changes[len(b.Changes)-1]
+}
+
+// Drop takes back the changes from the n-th on: a decoder that fails leaves the batch as it found it.
+func (b *Batch) Drop(n int) {
+	b.size -= (len(b.Changes) - n) * changeBytes
+	clear(b.Changes[n:])
+	b.Changes = b.Changes[:n]
 }

@@ -1,0 +1,148 @@
+// Package catalog reads what PostgreSQL's catalog knows of tables and types, beyond what a Relation message says.
+//
+// In: an ordinary connection of pgx, which the caller owns and closes, and names or OIDs. Out: cdc.Relation, cdc.Table and cdc.Type as they
+// are now, not as they were at some WAL position, as Debezium has it.
+//
+// No goroutines. A Catalog belongs to the goroutine that owns its connection; Type alone may be called from others.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/internal/pgerror"
+)
+
+// Catalog looks tables and types up over one connection.
+type Catalog struct {
+	conn  *pgx.Conn
+	types atomic.Pointer[map[uint32]*cdc.Type] // replaced as a whole, so that Type needs no lock
+}
+
+// New returns a catalog over conn; it does not read yet.
+func New(conn *pgx.Conn) *Catalog { return &Catalog{conn: conn} }
+
+// TableName names a table that exists.
+type TableName struct {
+	OID          uint32
+	Schema, Name string
+	Partitioned  bool // a partitioned parent
+	Unlogged     bool // never in the stream
+}
+
+// Tables lists what can be captured: tables and partitioned tables, without those of the system and temporary ones, by schema and name.
+func (c *Catalog) Tables(ctx context.Context) ([]TableName, error) {
+	rows, err := c.conn.Query(ctx, `SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', c.relpersistence = 'u'
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\_temp%'
+		ORDER BY n.nspname, c.relname`)
+	if err != nil {
+		return nil, pgerror.Wrap(err, "list the tables of the database")
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowToStructByPos[TableName])
+	return tables, pgerror.Wrap(err, "list the tables of the database")
+}
+
+// tableQuery reads the head of a table; the condition follows.
+const tableQuery = `SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p', c.relreplident::text,
+	coalesce(rn.nspname::text, ''), coalesce(r.relname::text, '')
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	LEFT JOIN pg_class r ON c.relispartition AND r.oid = pg_partition_root(c.oid)
+	LEFT JOIN pg_namespace rn ON rn.oid = r.relnamespace
+	WHERE c.relkind IN ('r', 'p') AND `
+
+// ByOID reads the table that has the OID now, whatever it is called; ok is false when it was dropped.
+func (c *Catalog) ByOID(ctx context.Context, oid uint32) (rel *cdc.Relation, table *cdc.Table, ok bool, err error) {
+	rel, table, ok, err = c.read(ctx, tableQuery+"c.oid = $1", oid)
+	return rel, table, ok, pgerror.Wrap(err, "read table with OID %d from the catalog", oid)
+}
+
+// ByName reads a table by schema and name; ok is false when there is none.
+func (c *Catalog) ByName(ctx context.Context, schema, name string) (rel *cdc.Relation, table *cdc.Table, ok bool, err error) {
+	rel, table, ok, err = c.read(ctx, tableQuery+"n.nspname = $1 AND c.relname = $2", schema, name)
+	return rel, table, ok, pgerror.Wrap(err, "read table %s.%s from the catalog", schema, name)
+}
+
+// Table is what the catalog knows of an announced relation now: by its OID, which survives renaming; nil when it was dropped. Types of its columns that
+// are not known yet are read too.
+func (c *Catalog) Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error) {
+	_, table, ok, err := c.ByOID(ctx, rel.OID)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.know(ctx, rel.Columns); err != nil || !ok {
+		return nil, err
+	}
+	return table, nil
+}
+
+func (c *Catalog) read(ctx context.Context, query string, args ...any) (*cdc.Relation, *cdc.Table, bool, error) {
+	var (
+		rel      cdc.Relation
+		table    cdc.Table
+		identity string
+	)
+	err := c.conn.QueryRow(ctx, query, args...).Scan(&rel.OID, &rel.Schema, &rel.Name, &table.Partitioned, &identity, &table.RootSchema, &table.RootName)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil, false, nil
+	case err != nil:
+		return nil, nil, false, err
+	}
+	rel.Identity = cdc.Identity(identity[0])
+	if err := c.columns(ctx, &rel, &table); err != nil {
+		return nil, nil, false, err
+	}
+	if err := c.key(ctx, rel.OID, &table); err != nil {
+		return nil, nil, false, err
+	}
+	if err := c.know(ctx, rel.Columns); err != nil {
+		return nil, nil, false, err
+	}
+	return &rel, &table, true, nil
+}
+
+// columns reads the columns in their order. A NOT NULL domain makes its columns NOT NULL, as in JDBC's metadata. The expression of a generated
+// column is no default. Key marks the replica identity's columns, as a Relation message does: with FULL every one.
+func (c *Catalog) columns(ctx context.Context, rel *cdc.Relation, table *cdc.Table) error {
+	rows, err := c.conn.Query(ctx, `SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull OR t.typtype = 'd' AND t.typnotnull,
+			CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), '') ELSE '' END, a.attidentity <> '', a.attgenerated <> '',
+			coalesce(col_description(a.attrelid, a.attnum), ''),
+			c.relreplident = 'f' OR coalesce(a.attnum = ANY (i.indkey), false)
+		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+		LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)
+		WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, rel.OID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var col cdc.TableColumn
+		var key bool
+		if err := rows.Scan(&col.Name, &col.TypeOID, &col.TypeMod, &col.NotNull, &col.Default, &col.Identity, &col.Generated, &col.Comment, &key); err != nil {
+			return err
+		}
+		table.Columns = append(table.Columns, col)
+		rel.Columns = append(rel.Columns, cdc.Column{Name: col.Name, TypeOID: col.TypeOID, TypeMod: col.TypeMod, Key: key})
+	}
+	return rows.Err()
+}
+
+// key reads the columns that identify a row: the primary key's in the order of the constraint, else those of the first unique index of plain
+// columns. First is by JDBC's order: clustered indexes, then by name.
+func (c *Catalog) key(ctx context.Context, oid uint32, table *cdc.Table) error {
+	err := c.conn.QueryRow(ctx, `SELECT i.indisprimary, (SELECT array_agg(a.attname::text ORDER BY k.n)
+			FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)
+		FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+		WHERE i.indrelid = $1 AND i.indisunique AND i.indexprs IS NULL AND (i.indisvalid OR i.indisprimary)
+		ORDER BY i.indisprimary DESC, i.indisclustered DESC, x.relname LIMIT 1`, oid).Scan(&table.PrimaryKey, &table.Key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,238 @@
+package replication
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+	"go.uber.org/goleak"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
+
+// backend is the server's end of a stream, told what to say. It speaks through pgproto3, and notes what the client sends.
+type backend struct {
+	conn     net.Conn
+	protocol *pgproto3.Backend
+	got      chan any // status, or the client's other messages; closed at the end of the connection. Sender and closer: listen. Bound: 1000.
+}
+
+// status is a standby status update.
+type status struct {
+	written, flushed, applied cdc.LSN
+	reply                     bool
+}
+
+// scripted connects a stream to a backend.
+func scripted(t *testing.T, o StreamOptions, confirmed cdc.LSN) (*Stream, *backend) {
+	t.Helper()
+	client, server := net.Pipe()
+	o.complete()
+	o.Slot, o.Publication = "s", "p"
+	b := &backend{conn: server, protocol: pgproto3.NewBackend(server, server), got: make(chan any, 1000)}
+	ended := make(chan struct{})
+	go func() { defer close(ended); b.listen() }()
+	t.Cleanup(func() { client.Close(); server.Close(); <-ended })
+	return newStream(newNetWire(client), o, confirmed), b
+}
+
+func (b *backend) listen() {
+	defer close(b.got)
+	for {
+		m, err := b.protocol.Receive()
+		if err != nil {
+			return
+		}
+		switch m := m.(type) {
+		case *pgproto3.CopyData:
+			p := m.Data
+			b.got <- status{cdc.LSN(binary.BigEndian.Uint64(p[1:])), cdc.LSN(binary.BigEndian.Uint64(p[9:])), cdc.LSN(binary.BigEndian.Uint64(p[17:])), p[33] == 1}
+		case *pgproto3.CopyDone:
+			b.got <- "copy done"
+		case *pgproto3.Terminate:
+			b.got <- "terminate"
+		}
+	}
+}
+
+// send writes messages at once; the returned channel tells when they were read.
+func (b *backend) send(messages ...pgproto3.BackendMessage) <-chan error {
+	var p []byte
+	for _, m := range messages {
+		var err error
+		if p, err = m.Encode(p); err != nil {
+			panic(err) // a fault of the test
+		}
+	}
+	return b.sendBytes(p)
+}
+
+func (b *backend) sendBytes(p []byte) <-chan error {
+	done := make(chan error, 1) // sender: one write; bound 1, so that it never blocks
+	go func() {
+		_, err := b.conn.Write(p)
+		done <- err
+	}()
+	return done
+}
+
+// xlog is an XLogData message.
+func xlog(start cdc.LSN, payload []byte) *pgproto3.CopyData {
+	p := append([]byte{'w'}, make([]byte, 24)...)
+	binary.BigEndian.PutUint64(p[1:], uint64(start))
+	binary.BigEndian.PutUint64(p[9:], uint64(start))
+	return &pgproto3.CopyData{Data: append(p, payload...)}
+}
+
+func keepalive(end cdc.LSN, reply bool) *pgproto3.CopyData {
+	p := append([]byte{'k'}, make([]byte, 17)...)
+	binary.BigEndian.PutUint64(p[1:], uint64(end))
+	if reply {
+		p[17] = 1
+	}
+	return &pgproto3.CopyData{Data: p}
+}
+
+func relationMessage() []byte {
+	p := []byte("R\x00\x00\x00\x01public\x00t\x00d\x00\x01\x01id\x00\x00\x00\x00\x19")
+	return append(p, 0xff, 0xff, 0xff, 0xff)
+}
+
+func beginMessage(final cdc.LSN) []byte {
+	p := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(final))
+	return append(p, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7)
+}
+
+func commitMessage(final, end cdc.LSN) []byte {
+	p := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(final))
+	p = binary.BigEndian.AppendUint64(p, uint64(end))
+	return append(p, make([]byte, 8)...)
+}
+
+func insertMessage(value string) []byte {
+	p := append([]byte("I\x00\x00\x00\x01N\x00\x01t"), binary.BigEndian.AppendUint32(nil, uint32(len(value)))...)
+	return append(p, value...)
+}
+
+// transaction is a transaction of inserts that ends at end.
+func transaction(first, end cdc.LSN, values ...string) []pgproto3.BackendMessage {
+	messages := []pgproto3.BackendMessage{xlog(first, beginMessage(end-1)), xlog(0, relationMessage())}
+	for _, v := range values {
+		messages = append(messages, xlog(first, insertMessage(v)))
+	}
+	return append(messages, xlog(end, commitMessage(end-1, end)))
+}
+
+// receiveRows receives until n rows have come.
+func receiveRows(t *testing.T, s *Stream, n int) (rows []string, last cdc.LSN) {
+	t.Helper()
+	for len(rows) < n {
+		var b cdc.Batch
+		if err := s.Receive(context.Background(), &b); err != nil {
+			t.Fatalf("Receive after %d rows = %v", len(rows), err)
+		}
+		rows = append(rows, insertsOf(&b)...)
+		last = b.ServerLSN
+	}
+	return rows, last
+}
+
+func insertsOf(b *cdc.Batch) (rows []string) {
+	for i := range b.Changes {
+		if b.Changes[i].Kind == cdc.Insert {
+			rows = append(rows, string(b.Changes[i].New[0].Bytes))
+		}
+	}
+	return rows
+}
+
+func retriable(err error) bool {
+	var r interface{ Retriable() bool }
+	return errors.As(err, &r) && r.Retriable()
+}
+
+// pair is two ends of a TCP connection.
+func pair(t *testing.T) (client, server net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan net.Conn, 1) // sender: one accept
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		accepted <- c
+	}()
+	if client, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	server = <-accepted
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+// TestWire holds both kinds of wire to the same contract.
+func TestWire(t *testing.T) {
+	for name, open := range map[string]func(net.Conn) wire{
+		"net":    func(c net.Conn) wire { return newNetWire(c) },
+		"polled": func(c net.Conn) wire { return newNetWire(&socket{Conn: c}).poll() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			client, server := pair(t)
+			w := open(client)
+			defer w.close()
+			buf := [16]byte{}
+			if n, err := w.read(buf[:], time.Now().Add(time.Millisecond)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read without bytes = %d, %v, want 0, %v", n, err, os.ErrDeadlineExceeded)
+			}
+			w.wake()
+			if n, err := w.read(buf[:], time.Now().Add(time.Hour)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read after wake = %d, %v, want 0, %v", n, err, os.ErrDeadlineExceeded)
+			}
+			stop := time.AfterFunc(time.Millisecond, w.wake)
+			if n, err := w.read(buf[:], time.Now().Add(time.Hour)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read while wake = %d, %v, want 0, %v", n, err, os.ErrDeadlineExceeded)
+			}
+			stop.Stop()
+			if _, err := server.Write([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := w.read(buf[:], time.Now().Add(time.Hour)); string(buf[:n]) != "hello" || err != nil {
+				t.Errorf("read = %q, %v, want %q", buf[:n], err, "hello")
+			}
+			if err := w.write([]byte("back"), time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("write = %v", err)
+			}
+			if n, err := server.Read(buf[:]); string(buf[:n]) != "back" || err != nil {
+				t.Errorf("the other end reads %q, %v, want %q", buf[:n], err, "back")
+			}
+			var err error
+			for err == nil { // nobody reads
+				err = w.write(make([]byte, 64<<10), time.Now().Add(time.Millisecond))
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("write to a full connection = %v, want %v", err, os.ErrDeadlineExceeded)
+			}
+			server.Close()
+			if n, err := w.read(buf[:], time.Now().Add(time.Hour)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("read from a closed connection = %d, %v, want an end", n, err)
+			}
+			if err := w.close(); err != nil {
+				t.Errorf("close = %v", err)
+			}
+			w.wake() // harmless
+		})
+	}
+}

@@ -1,0 +1,378 @@
+package replication
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/pgoutput"
+	"github.com/tandem-cdc/tandem/internal/pgerror"
+)
+
+// Stream reads changes from a slot. It belongs to the goroutine that calls Receive, KeepAlive and Close; Confirm, Confirmed, ServerLSN, Idle
+// and Stats may be called from any.
+//
+// Invariants:
+//  1. A status reply carries the highest LSN given to Confirm, or the slot's confirmed position before the first; never one that was only
+//     received, never zero, never less than the reply before.
+//  2. Changes come out in the order of the stream, each once; none is skipped.
+//  3. Every transaction that ended at or before a batch's ServerLSN is in it or in a batch before it.
+type Stream struct {
+	wire wire
+	opts StreamOptions
+	dec  *pgoutput.Decoder
+
+	// buf[r:w] was read and not decoded; err is what ends the stream once that is handed out.
+	buf  []byte
+	r, w int
+	err  error
+
+	horizon, told cdc.LSN // invariant 3: as of buf[:r], as of the last batch
+	sentLSN       cdc.LSN // of the last status
+	lastStatus    time.Time
+	lastRead      time.Time // when bytes came last
+	replyWanted   bool      // the server asked for a status
+	asked         bool      // we asked the server for a sign of life, and none came yet
+	quick         int       // reads in a row that followed the one before at once
+	status        [statusFrame]byte
+
+	confirmed atomic.Uint64
+	server    atomic.Uint64
+	idle      atomic.Bool
+	stats     struct{ messages, bytes, reads, statuses atomic.Uint64 }
+}
+
+// Stats are counts since the start of the stream.
+type Stats struct {
+	Messages uint64 // of the plugin
+	Bytes    uint64 // read from the connection, after TLS
+	Reads    uint64
+	Statuses uint64 // standby status updates sent
+}
+
+const (
+	// readBuffer is what one read takes at most: two milliseconds of the fastest stream measured, so that a pace of one never fills it.
+	readBuffer = 256 << 10
+	// confirmPoll bounds how long a confirmed position waits for its status while nothing is received.
+	confirmPoll = time.Second
+	// confirmGap keeps statuses apart while positions are confirmed all the time.
+	confirmGap = 100 * time.Millisecond
+	// paceGap is the least time between reads under load, and so the latency that pacing may add.
+	paceGap = time.Millisecond
+	// paceAfter is how many quick reads in a row are load: more than the three messages of a single-row transaction.
+	paceAfter = 8
+)
+
+// Receive appends changes to into: what was read already, without waiting, up to BatchBytes; else it waits for the server. It also
+// returns, with no change, when ServerLSN has moved. It answers the server's requests for a status meanwhile.
+//
+// After an error the stream is at its end: Close it. ctx ends a wait; its error is returned then, and the stream goes on with the next call.
+func (s *Stream) Receive(ctx context.Context, into *cdc.Batch) error {
+	for {
+		if s.err == nil {
+			s.err = s.drain(into)
+		}
+		if len(into.Changes) > 0 || s.horizon > s.told {
+			into.ServerLSN, s.told = s.horizon, s.horizon
+			s.server.Store(uint64(s.horizon))
+			if s.err == nil {
+				s.err = s.KeepAlive()
+			}
+			return nil // what came before a failure is good; the next call tells it
+		}
+		if s.err != nil {
+			return s.err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.KeepAlive(); err != nil {
+			return err
+		}
+		if err := s.fill(ctx); err != nil {
+			s.err = err
+		}
+	}
+}
+
+// Confirm tells that everything up to lsn, the end of a transaction, is safe elsewhere, so that the server may forget it. Positions that
+// are not ahead of the last one are ignored. Safe for concurrent use.
+func (s *Stream) Confirm(lsn cdc.LSN) {
+	for {
+		old := s.confirmed.Load()
+		if uint64(lsn) <= old || s.confirmed.CompareAndSwap(old, uint64(lsn)) {
+			return
+		}
+	}
+}
+
+// Confirmed is the position that status replies carry.
+func (s *Stream) Confirmed() cdc.LSN { return cdc.LSN(s.confirmed.Load()) }
+
+// ServerLSN is the server's position as of the last batch; see cdc.Batch.ServerLSN.
+func (s *Stream) ServerLSN() cdc.LSN { return cdc.LSN(s.server.Load()) }
+
+// Idle tells that Receive waits for the server and everything it sent was handed out.
+func (s *Stream) Idle() bool { return s.idle.Load() }
+
+// Stats returns the counts so far.
+func (s *Stream) Stats() Stats {
+	return Stats{s.stats.messages.Load(), s.stats.bytes.Load(), s.stats.reads.Load(), s.stats.statuses.Load()}
+}
+
+// drain decodes the whole messages in the buffer until into is full.
+func (s *Stream) drain(into *cdc.Batch) error {
+	messages := uint64(0)
+	defer func() { s.stats.messages.Add(messages) }()
+	for into.Size() < s.opts.BatchBytes {
+		tag, body, size, _, err := frame(s.buf[s.r:s.w])
+		if err != nil || size == 0 {
+			return err
+		}
+		s.r += size
+		switch tag {
+		case tagCopyData:
+			if err := s.copyData(body, into); err != nil {
+				return err
+			}
+			messages++
+		case tagError:
+			return s.failed(serverError(body))
+		case tagCopyDone:
+			return &ProtocolError{"the server ended the stream"}
+		case tagNotice:
+			if err := s.noticed(body); err != nil {
+				return err
+			}
+		case tagParameterStatus: // about the session, not about the data
+		default:
+			return &ProtocolError{fmt.Sprintf("message %q in a stream", tag)}
+		}
+	}
+	return nil
+}
+
+func (s *Stream) copyData(body []byte, into *cdc.Batch) error {
+	if len(body) == 0 {
+		return &ProtocolError{"empty CopyData"}
+	}
+	switch body[0] {
+	case pglogrepl.XLogDataByteID:
+		if len(body) < xlogHeader {
+			return &ProtocolError{fmt.Sprintf("XLogData of %d bytes", len(body))}
+		}
+		if err := s.dec.Decode(cdc.LSN(binary.BigEndian.Uint64(body[1:])), body[xlogHeader:], into); err != nil {
+			return err
+		}
+		if n := len(into.Changes); n > 0 && into.Changes[n-1].Kind == cdc.Commit {
+			s.horizon = max(s.horizon, into.Changes[n-1].LSN)
+		}
+	case pglogrepl.PrimaryKeepaliveMessageByteID:
+		if len(body) != keepaliveBytes {
+			return &ProtocolError{fmt.Sprintf("keepalive of %d bytes", len(body))}
+		}
+		s.horizon = max(s.horizon, cdc.LSN(binary.BigEndian.Uint64(body[1:])))
+		s.replyWanted = s.replyWanted || body[keepaliveBytes-1] != 0
+	default:
+		return &ProtocolError{fmt.Sprintf("CopyData of kind %q", body[0])}
+	}
+	return nil
+}
+
+// failed says what an error of the server means for the stream.
+func (s *Stream) failed(err error) error {
+	switch pgerror.Code(err) {
+	case "58P01": // undefined_file: the WAL segment is gone
+		return slotLost(s.opts.Slot, err.Error())
+	case "42704": // undefined_object: the publication, which is looked up with the first change
+		return &PublicationError{s.opts.Publication, fmt.Errorf("%w (or did not exist yet at the slot's position: create the publication before the slot): %w", ErrPublicationMissing, err)}
+	}
+	return pgerror.Wrap(err, "stream from slot %q", s.opts.Slot)
+}
+
+// noticed finds the one notice that is about the data: since version 18 a server that does not find the publication leaves its changes out
+// with a warning, where older ones fail.
+func (s *Stream) noticed(body []byte) error {
+	notice, err := serverNotice(body)
+	if err != nil {
+		return err
+	}
+	if notice.SeverityUnlocalized == "WARNING" && notice.Code == "55000" { // object_not_in_prerequisite_state: "skipped loading publication"
+		return &PublicationError{s.opts.Publication, fmt.Errorf("%w at this point of the WAL, so the server leaves changes out; create the publication before the slot, and do not drop it while a connector uses it: %s", ErrPublicationMissing, notice.Message)}
+	}
+	return nil
+}
+
+// fill reads once: what is there, or what comes until a duty is due. Under load it lets bytes gather first.
+func (s *Stream) fill(ctx context.Context) error {
+	s.room()
+	stop := func() bool { return true }
+	if s.quick >= paceAfter { // bytes are there and more will come: no wait that ctx would have to end
+		s.pace()
+	} else {
+		s.idle.Store(true)
+		stop = context.AfterFunc(ctx, s.wire.wake)
+	}
+	n, err := s.wire.read(s.buf[s.w:], s.nextDuty())
+	stop()
+	s.idle.Store(false)
+	s.stats.reads.Add(1)
+	if n > 0 {
+		s.took(n)
+		return nil
+	}
+	s.quick = 0
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return s.alive()
+	}
+	return pgerror.Wrap(err, "read from the replication connection")
+}
+
+// took notes that n bytes came.
+func (s *Stream) took(n int) {
+	s.w += n
+	s.stats.bytes.Add(uint64(n))
+	now := time.Now()
+	if now.Sub(s.lastRead) < 2*paceGap { // what pace adds, and what decoding takes
+		s.quick++
+	} else {
+		s.quick = 0
+	}
+	s.lastRead, s.asked = now, false
+}
+
+// room makes place behind w for the rest of the message that begins at r, and gives back what a huge one took.
+func (s *Stream) room() {
+	_, _, _, need, _ := frame(s.buf[s.r:s.w]) // an error is drain's to tell
+	rest := s.w - s.r
+	if size := max(need, readBuffer); size > len(s.buf) || len(s.buf) > readBuffer && size == readBuffer && rest <= readBuffer {
+		grown := make([]byte, size)
+		s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
+		return
+	}
+	if s.r > 0 { // what is left is less than a message: little to move
+		s.r, s.w = 0, copy(s.buf, s.buf[s.r:s.w])
+	}
+}
+
+// pace waits until paceGap has passed since the last read. The server's sender does not stop meanwhile: what it sends gathers in the
+// kernel, and one read takes many messages.
+func (s *Stream) pace() {
+	if wait := paceGap - time.Since(s.lastRead); wait > 0 {
+		time.Sleep(wait)
+	}
+}
+
+// nextDuty is when a read must end although nothing came.
+func (s *Stream) nextDuty() time.Time {
+	now := time.Now()
+	next := now.Add(min(confirmPoll, s.opts.ReadTimeout/4))
+	if due := s.lastStatus.Add(s.opts.StatusInterval); due.Before(next) {
+		next = due
+	}
+	if !next.After(now) { // KeepAlive has just run: never spin
+		next = now.Add(time.Millisecond)
+	}
+	return next
+}
+
+// alive tells a silent peer from a dead one.
+func (s *Stream) alive() error {
+	if silent := time.Since(s.lastRead); silent > s.opts.ReadTimeout {
+		return &DeadPeerError{Slot: s.opts.Slot, Silent: silent}
+	}
+	return nil
+}
+
+// DeadPeerError is a server that neither sent anything nor answered a request for a sign of life. Retriable.
+type DeadPeerError struct {
+	Slot   string
+	Silent time.Duration
+}
+
+func (e *DeadPeerError) Error() string {
+	return fmt.Sprintf("stream from slot %q: nothing came from the server for %s, nor did it answer; connecting again", e.Slot, e.Silent.Round(time.Millisecond))
+}
+
+// Retriable is true.
+func (e *DeadPeerError) Retriable() bool { return true }
+
+// KeepAlive sends a status when one is due: the server asked, StatusInterval has passed, or a new position was confirmed. Receive does it by itself;
+// whoever does not call Receive for a while calls KeepAlive instead, more often than the server's wal_sender_timeout (60 s by default), or
+// the server ends the connection.
+func (s *Stream) KeepAlive() error {
+	now := time.Now()
+	since := now.Sub(s.lastStatus)
+	ask := !s.asked && now.Sub(s.lastRead) > s.opts.ReadTimeout/2
+	if !s.replyWanted && !ask && since < s.opts.StatusInterval && (since < confirmGap || s.Confirmed() <= s.sentLSN) {
+		return nil
+	}
+	return s.sendStatus(now, ask)
+}
+
+// pgEpoch is day zero of the protocol's clocks.
+var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (s *Stream) sendStatus(now time.Time, ask bool) error {
+	lsn := s.Confirmed()
+	if err := s.wire.write(appendStatus(s.status[:0], lsn, now.Sub(pgEpoch).Microseconds(), ask), now.Add(s.opts.ReadTimeout)); err != nil {
+		return pgerror.Wrap(err, "send standby status")
+	}
+	s.stats.statuses.Add(1)
+	s.sentLSN, s.lastStatus, s.replyWanted = lsn, now, false
+	s.asked = s.asked || ask
+	return nil
+}
+
+// Close sends the confirmed position once more, ends the stream and waits shortly until the server has let go of the slot. The connection is
+// closed whatever it returns.
+func (s *Stream) Close(ctx context.Context) error {
+	deadline := time.Now().Add(closeTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	err := s.goodbye(deadline)
+	return errors.Join(err, s.wire.close())
+}
+
+func (s *Stream) goodbye(deadline time.Time) error {
+	var decode *pgoutput.DecodeError
+	if s.err != nil && !errors.As(s.err, &decode) {
+		return nil // the connection is gone, there is nobody to tell
+	}
+	last := appendStatus(make([]byte, 0, statusFrame+frameHeader), s.Confirmed(), time.Since(pgEpoch).Microseconds(), false)
+	if err := s.wire.write(append(last, tagCopyDone, 0, 0, 0, 4), deadline); err != nil {
+		return pgerror.Wrap(err, "send the last standby status")
+	}
+	s.stats.statuses.Add(1)
+	s.discard(deadline)
+	_ = s.wire.write([]byte{'X', 0, 0, 0, 4}, deadline) // Terminate is a courtesy: the closed socket says the same
+	return nil
+}
+
+// discard reads until the server is ready for another command, which is when it has released the slot, or until deadline.
+func (s *Stream) discard(deadline time.Time) {
+	for {
+		tag, _, size, _, err := frame(s.buf[s.r:s.w])
+		switch {
+		case err != nil, tag == tagReady:
+			return
+		case size > 0:
+			s.r += size
+			continue
+		}
+		s.room()
+		n, err := s.wire.read(s.buf[s.w:], deadline)
+		s.w += n
+		if err != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(deadline)) {
+			return
+		}
+	}
+}
