@@ -32,7 +32,7 @@ type Parameter struct{ Name, Value string }
 // them: a pointer comparison tells whether a plan still holds.
 //
 // Invariants:
-//  1. Fields only with Struct; Elem with Array and Map; Key with Map.
+//  1. Fields only with Struct; Elem with Array and Map; Key with Map. A nil Elem or Key means values without a schema.
 //  2. Default, when set, is a value of Type that is not null.
 type Schema struct {
 	Type       Type
@@ -95,5 +95,5 @@ func (s *Schema) Equal(o *Schema) bool {
 			return false
 		}
 	}
-	return (s.Key == nil || s.Key.Equal(o.Key)) && (s.Elem == nil || s.Elem.Equal(o.Elem))
+	return s.Key.Equal(o.Key) && s.Elem.Equal(o.Elem)
 }

@@ -25,7 +25,8 @@ type Writer interface {
 
 	BeginStruct()
 	EndStruct()
-	// BeginArray and BeginMap announce n elements or entries.
+	// BeginArray and BeginMap announce n elements or entries. n is what to make room for; there may come more where a Reader's bytes
+	// are in blocks, and EndArray and EndMap tell how many there were.
 	BeginArray(n int)
 	EndArray()
 	BeginMap(n int)

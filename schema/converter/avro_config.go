@@ -1,0 +1,161 @@
+package converter
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/schema/registry"
+)
+
+// avroConfig are the options of the AvroConverter, without the prefix key.converter. or value.converter.
+type avroConfig struct {
+	avro      avroOptions
+	cacheSize int
+
+	urls              []string
+	credentialsSource string
+	userInfo          config.Secret
+	bearerSource      string
+	bearerToken       config.Secret
+	autoRegister      bool
+	useLatest         bool
+	useID             int
+	normalize         bool
+	keyStrategy       string
+	valueStrategy     string
+	proxyHost         string
+	proxyPort         int
+	connectTimeout    time.Duration
+	readTimeout       time.Duration
+	headers           http.Header
+}
+
+func defaultAvroConfig() avroConfig {
+	return avroConfig{
+		avro: avroOptions{metaData: true}, cacheSize: 1000, credentialsSource: "URL", autoRegister: true, useID: -1,
+		keyStrategy: topicStrategy, valueStrategy: topicStrategy, proxyPort: -1,
+		connectTimeout: registry.DefaultTimeout, readTimeout: registry.DefaultTimeout, headers: make(http.Header),
+	}
+}
+
+// Subject name strategies.
+const (
+	strategies          = "io.confluent.kafka.serializers.subject."
+	topicStrategy       = strategies + "TopicNameStrategy"
+	recordStrategy      = strategies + "RecordNameStrategy"
+	topicRecordStrategy = strategies + "TopicRecordNameStrategy"
+)
+
+var strategyNames = []string{topicStrategy, recordStrategy, topicRecordStrategy}
+
+// avroKeys is the only place of the option names.
+func (c *avroConfig) avroKeys() config.Keys {
+	keys := config.Keys{
+		config.List(&c.urls, "schema.registry.url", "Addresses of the schema registry, separated by commas; the next one is tried when one does not answer.", config.Required(), config.Rank(config.High)),
+		config.Enum(&c.credentialsSource, "basic.auth.credentials.source", "Where user and password for the registry stand: in schema.registry.url, or in basic.auth.user.info.", []string{"URL", "USER_INFO"}, config.Alias("schema.registry.basic.auth.credentials.source")),
+		config.Password(&c.userInfo, "basic.auth.user.info", "User and password for the registry, as user:password; with basic.auth.credentials.source=USER_INFO.", config.Alias("schema.registry.basic.auth.user.info")),
+		config.Enum(&c.bearerSource, "bearer.auth.credentials.source", "STATIC_TOKEN sends bearer.auth.token to the registry.", []string{"", "STATIC_TOKEN"}, config.Alias("schema.registry.bearer.auth.credentials.source")),
+		config.Password(&c.bearerToken, "bearer.auth.token", "Token for the registry; with bearer.auth.credentials.source=STATIC_TOKEN.", config.Alias("schema.registry.bearer.auth.token")),
+		config.Bool(&c.autoRegister, "auto.register.schemas", "Register schemas that the registry does not have."),
+		config.Bool(&c.useLatest, "use.latest.version", "With auto.register.schemas=false: write under the id of the subject's latest version, which must have the same fields."),
+		config.Int(&c.useID, "use.schema.id", "With auto.register.schemas=false: write under this id, whose schema must have the same fields; -1 is none.", -1, math.MaxInt32),
+		config.Bool(&c.normalize, "normalize.schemas", "Let the registry compare and store schemas in their normal form."),
+		config.Enum(&c.keyStrategy, "key.subject.name.strategy", "How the subject of a key is named: by topic, by record, or by both.", strategyNames),
+		config.Enum(&c.valueStrategy, "value.subject.name.strategy", "How the subject of a value is named: by topic, by record, or by both.", strategyNames),
+		config.Bool(&c.avro.metaData, "connect.meta.data", "Put what Avro has no word for into connect.* properties of the schema, and read it from there."),
+		config.Bool(&c.avro.ignoreDefaultForNull, "ignore.default.for.nullables", "Write a null of an optional field as null, and not as the field's default."),
+		config.Bool(&c.avro.optionalMapKeys, "allow.optional.map.keys", "Write maps with optional string keys as Avro maps."),
+		config.Int(&c.cacheSize, "schemas.cache.config", "How many schemas are kept ready for reading.", math.MinInt32, math.MaxInt32),
+		config.String(&c.proxyHost, "proxy.host", "Host of an HTTP proxy to the registry."),
+		config.Int(&c.proxyPort, "proxy.port", "Port of the proxy.", -1, math.MaxUint16),
+		config.Millis(&c.connectTimeout, "http.connect.timeout.ms", "How long connecting to the registry may take.", time.Millisecond),
+		config.Millis(&c.readTimeout, "http.read.timeout.ms", "How long an answer of the registry may take.", time.Millisecond),
+		config.Prefix("request.header.", "Header that is sent to the registry with every request.", func(name, value string) error {
+			c.headers.Set(name, value)
+			return nil
+		}),
+		config.Refused("enhanced.avro.schema.support", "false", "enums and names of other schemas are read as strings; leave it false."),
+		config.Refused("scrub.invalid.names", "false", "names are kept; let the source make them valid with field.name.adjustment.mode=avro and schema.name.adjustment.mode=avro."),
+		config.Refused("discard.type.doc.default", "false", "documentation and defaults are kept as parameters; leave it false."),
+		config.Refused("generalized.sum.type.support", "false", "unions are read as a struct io.confluent.connect.avro.Union; leave it false."),
+		config.Refused("flatten.unions", "true", "a union of null and a type is an optional type; leave it true."),
+		config.Refused("flatten.singleton.unions", "false", "a union of one type is a struct io.confluent.connect.avro.Union; leave it false."),
+		config.Refused("latest.compatibility.strict", "true", "records that do not have the fields of the latest version are never written; leave it true."),
+		config.Refused("id.compatibility.strict", "true", "records that do not have the fields of the schema are never written; leave it true."),
+		config.Refused("context.name.strategy", "io.confluent.kafka.serializers.context.NullContextNameStrategy", "put the context into schema.registry.url (…/contexts/NAME)."),
+		config.Refused("rule.executors", "", "data contract rules run in Java only."),
+		config.Refused("schema.registry.ssl.truststore.location", "", "put the authority's certificate into the system's certificates, or name its file in SSL_CERT_FILE."),
+		config.Refused("schema.registry.ssl.keystore.location", "", "client certificates for the registry are not supported; use basic or bearer authentication."),
+	}
+	return append(keys, config.Ignored("max.schemas.per.subject", "latest.cache.size", "latest.cache.ttl.sec", "missing.cache.size", "missing.id.cache.ttl.sec",
+		"missing.version.query.cache.ttl.sec", "missing.schema.cache.ttl.sec", "specific.avro.reader", "avro.use.logical.type.converters", "avro.remove.java.properties")...)
+}
+
+// parseAvroConfig reads the options and reports everything that is wrong with them.
+func parseAvroConfig(props map[string]string) (avroConfig, config.Report) {
+	c := defaultAvroConfig()
+	r := c.avroKeys().Parse(props)
+	if c.credentialsSource == "USER_INFO" && !strings.Contains(c.userInfo.Reveal(), ":") {
+		r.Fail("basic.auth.user.info", "basic.auth.credentials.source=USER_INFO needs basic.auth.user.info as user:password.")
+	}
+	if c.credentialsSource != "USER_INFO" && c.userInfo != "" {
+		r.Warn("basic.auth.user.info", "Option %q has no effect without basic.auth.credentials.source=USER_INFO.", "basic.auth.user.info")
+	}
+	if c.bearerSource != "" && c.bearerToken == "" {
+		r.Fail("bearer.auth.token", "bearer.auth.credentials.source=STATIC_TOKEN needs bearer.auth.token.")
+	}
+	if c.autoRegister && (c.useLatest || c.useID >= 0) {
+		name := "use.latest.version"
+		if c.useID >= 0 {
+			name = "use.schema.id"
+		}
+		r.Warn(name, "Option %q has no effect while auto.register.schemas is true.", name)
+	}
+	if c.proxyHost != "" && c.proxyPort <= 0 {
+		r.Fail("proxy.port", "proxy.host needs proxy.port.")
+	}
+	return c, r
+}
+
+// client makes the registry's client.
+func (c *avroConfig) client(transport http.RoundTripper) (*registry.Client, error) {
+	rc := registry.Config{URLs: c.urls, Normalize: c.normalize, Headers: c.headers, Timeout: c.readTimeout, ConnectTimeout: c.connectTimeout, Transport: transport}
+	if c.credentialsSource == "USER_INFO" {
+		user, password, _ := strings.Cut(c.userInfo.Reveal(), ":")
+		rc.User, rc.Password = user, config.Secret(password)
+	}
+	if c.bearerSource != "" {
+		rc.Token = c.bearerToken
+	}
+	if c.proxyHost != "" {
+		rc.Proxy = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s:%d", c.proxyHost, c.proxyPort)}
+	}
+	return registry.New(rc)
+}
+
+// subject names the subject of a schema.
+func (c *avroConfig) subject(topic string, isKey bool, t *avroType) (string, error) {
+	strategy, suffix, option := c.valueStrategy, "-value", "value.subject.name.strategy"
+	if isKey {
+		strategy, suffix, option = c.keyStrategy, "-key", "key.subject.name.strategy"
+	}
+	if strategy == topicStrategy {
+		return topic + suffix, nil
+	}
+	record := t
+	if inner := nullable(t); inner != nil {
+		record = inner
+	}
+	if record.kind != "record" {
+		return "", &DataError{Converter: "AvroConverter", Topic: topic, Err: fmt.Errorf("with %s=%s %s must be a struct with a name, it is %s", option, strategy, part(isKey), record.summary())}
+	}
+	if strategy == topicRecordStrategy {
+		return topic + "-" + record.fullName(), nil
+	}
+	return record.fullName(), nil
+}

@@ -1,0 +1,105 @@
+package converter
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/schema"
+)
+
+var optionalBytes = schema.Of(schema.Bytes).AsOptional()
+
+// byteArrayConverter is org.apache.kafka.connect.converters.ByteArrayConverter, and Debezium's of the same name, which hands
+// everything but bytes to a delegate.
+type byteArrayConverter struct {
+	delegate Converter // nil: nothing but bytes
+}
+
+// delegateOption is Debezium's: the class of the delegate, and prefix of its options.
+const delegateOption = "delegate.converter.type"
+
+func newByteArrayConverter(props map[string]string, isKey bool, env Env) (Converter, config.Report) {
+	class := ""
+	inner := make(map[string]string)
+	keys := config.Keys{
+		config.Class(&class, delegateOption, "Converter of what is not bytes; its options begin with "+delegateOption+"."),
+		config.Prefix(delegateOption+".", "Options of the delegate.", func(name, value string) error {
+			inner[name] = value
+			return nil
+		}),
+	}
+	r := keys.Parse(props, "schemas.enable")
+	c := &byteArrayConverter{}
+	if class != "" && len(r.Errors) == 0 {
+		d, dr := New(class, inner, isKey, env)
+		for _, p := range dr.Errors {
+			r.Fail(strings.TrimSuffix(delegateOption+"."+p.Name, "."), "%s", p.Message)
+		}
+		for _, p := range dr.Warnings {
+			r.Warn(delegateOption+"."+p.Name, "%s", p.Message)
+		}
+		c.delegate = d
+	}
+	if len(r.Errors) > 0 {
+		return nil, r
+	}
+	return c, r
+}
+
+func (c *byteArrayConverter) fail(topic, format string, args ...any) error {
+	return &DataError{Converter: "ByteArrayConverter", Topic: topic, Err: fmt.Errorf(format, args...)}
+}
+
+// NewSerializer implements Converter.
+func (c *byteArrayConverter) NewSerializer(ctx context.Context, topic string, s *schema.Schema) (Serializer, error) {
+	if s != nil && s.Type != schema.Bytes {
+		if c.delegate != nil {
+			return c.delegate.NewSerializer(ctx, topic, s)
+		}
+		return nil, c.fail(topic, "Invalid schema type for ByteArrayConverter: %s", strings.ToUpper(s.Type.String()))
+	}
+	if s != nil && s.Name == schema.DecimalName {
+		return nil, c.fail(topic, "ByteArrayConverter is not compatible with decimals; set decimal.handling.mode to string or double at the source")
+	}
+	return &builtSerializer{values: schema.NewBuilder(s), append: func(dst []byte, v schema.Value) ([]byte, error) {
+		if v.Type() != schema.Bytes {
+			return nil, c.fail(topic, "ByteArrayConverter is not compatible with values of type %s", v.Type())
+		}
+		return append(dst, v.Bytes()...), nil
+	}}, nil
+}
+
+// Deserialize implements Converter.
+func (c *byteArrayConverter) Deserialize(_ context.Context, _ string, data []byte) (*schema.Schema, schema.Value, error) {
+	if data == nil {
+		return optionalBytes, schema.NullValue, nil
+	}
+	return optionalBytes, schema.OfBytes(append([]byte{}, data...)), nil
+}
+
+// Reader implements Converter.
+func (c *byteArrayConverter) Reader(_ context.Context, _ string, data []byte) (schema.Reader, []byte, error) {
+	if data == nil {
+		return nullReader{optionalBytes}, nil, nil
+	}
+	return bytesReader{}, data, nil
+}
+
+// Close implements Converter.
+func (c *byteArrayConverter) Close() {
+	if c.delegate != nil {
+		c.delegate.Close()
+	}
+}
+
+// bytesReader reads bytes as they are.
+type bytesReader struct{}
+
+func (bytesReader) Schema() *schema.Schema { return optionalBytes }
+
+func (bytesReader) Read(data []byte, w schema.Writer) error {
+	w.Bytes(data)
+	return w.Err()
+}

@@ -1,0 +1,251 @@
+package converter
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// appendJavaFloat appends v as Java's Float.toString (bits 32) or Double.toString (bits 64) of JDK 19 and newer prints it: the
+// shortest digits that read back the same, but at least two, and E notation outside of 1e-3 to 1e7.
+func appendJavaFloat(dst []byte, v float64, bits int) []byte {
+	switch {
+	case v != v:
+		return append(dst, "NaN"...)
+	case math.IsInf(v, 1):
+		return append(dst, "Infinity"...)
+	case math.IsInf(v, -1):
+		return append(dst, "-Infinity"...)
+	case v == 0:
+		if math.Signbit(v) {
+			dst = append(dst, '-')
+		}
+		return append(dst, "0.0"...)
+	}
+	var room [32]byte
+	digits, exp := javaDigits(room[:0], v, bits)
+	if v < 0 {
+		dst = append(dst, '-')
+	}
+	switch {
+	case exp >= 0 && exp < 7: // 1234567.8
+		for i := 0; i <= exp || i < len(digits); i++ {
+			if i == exp+1 {
+				dst = append(dst, '.')
+			}
+			if i < len(digits) {
+				dst = append(dst, digits[i])
+			} else {
+				dst = append(dst, '0')
+			}
+		}
+		if len(digits) <= exp+1 {
+			dst = append(dst, '.', '0')
+		}
+	case exp < 0 && exp >= -3: // 0.00123
+		dst = append(dst, "0.00"[:1-exp]...)
+		dst = append(dst, digits...)
+	default:
+		dst = append(dst, digits[0], '.')
+		if len(digits) == 1 {
+			dst = append(dst, '0')
+		}
+		dst = append(dst, digits[1:]...)
+		dst = append(dst, 'E')
+		dst = strconv.AppendInt(dst, int64(exp), 10)
+	}
+	return dst
+}
+
+// javaDigits returns the significant digits of |v| and its decimal exponent.
+func javaDigits(room []byte, v float64, bits int) (digits []byte, exp int) {
+	room = strconv.AppendFloat(room, math.Abs(v), 'e', -1, bits) // d.ddde±xx
+	if len(room) > 1 && room[1] == 'e' {
+		// One digit: Java takes the nearest decimal of two digits (4.9E-324, where 5E-324 would do).
+		two := strconv.AppendFloat(nil, math.Abs(v), 'e', 1, bits)
+		if back, err := strconv.ParseFloat(string(two), bits); err == nil && back == math.Abs(v) {
+			room = two
+		}
+	}
+	e := len(room) - 1
+	for room[e] != 'e' {
+		e--
+	}
+	exp, _ = strconv.Atoi(string(room[e+1:]))
+	digits = room[:1]
+	if e > 1 {
+		digits = append(digits, room[2:e]...)
+	}
+	for len(digits) > 1 && digits[len(digits)-1] == '0' {
+		digits = digits[:len(digits)-1]
+	}
+	return digits, exp
+}
+
+// appendDecimal appends a decimal, given as its unscaled value (two's complement, big-endian) and scale, as BigDecimal.toString does.
+func appendDecimal(dst, unscaled []byte, scale int) []byte {
+	var room [24]byte
+	var digits []byte
+	if len(unscaled) <= 8 {
+		digits = strconv.AppendInt(room[:0], int64FromBytes(unscaled), 10)
+	} else {
+		digits = bigFromBytes(unscaled).Append(room[:0], 10)
+	}
+	if digits[0] == '-' {
+		dst = append(dst, '-')
+		digits = digits[1:]
+	}
+	adjusted := len(digits) - 1 - scale
+	switch {
+	case scale == 0:
+		return append(dst, digits...)
+	case scale > 0 && adjusted >= -6:
+		if point := len(digits) - scale; point > 0 {
+			dst = append(dst, digits[:point]...)
+			dst = append(dst, '.')
+			return append(dst, digits[point:]...)
+		}
+		dst = append(dst, '0', '.')
+		for i := len(digits); i < scale; i++ {
+			dst = append(dst, '0')
+		}
+		return append(dst, digits...)
+	}
+	dst = append(dst, digits[0])
+	if len(digits) > 1 {
+		dst = append(dst, '.')
+		dst = append(dst, digits[1:]...)
+	}
+	if adjusted != 0 {
+		dst = append(dst, 'E')
+		if adjusted > 0 {
+			dst = append(dst, '+')
+		}
+		dst = strconv.AppendInt(dst, int64(adjusted), 10)
+	}
+	return dst
+}
+
+// int64FromBytes reads at most eight bytes of two's complement, big-endian; none are 0.
+func int64FromBytes(b []byte) int64 {
+	if len(b) == 0 {
+		return 0
+	}
+	v := int64(int8(b[0]))
+	for _, c := range b[1:] {
+		v = v<<8 | int64(c)
+	}
+	return v
+}
+
+// bigFromBytes reads two's complement, big-endian.
+func bigFromBytes(b []byte) *big.Int {
+	v := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
+	}
+	return v
+}
+
+// appendBig appends v as BigInteger.toByteArray does: the shortest two's complement, big-endian.
+func appendBig(dst []byte, v *big.Int) []byte {
+	if v.Sign() >= 0 {
+		n := v.BitLen()/8 + 1
+		return append(dst, v.FillBytes(make([]byte, n))...)
+	}
+	n := new(big.Int).Not(v).BitLen()/8 + 1
+	v = new(big.Int).Add(v, new(big.Int).Lsh(big.NewInt(1), uint(n)*8))
+	return append(dst, v.FillBytes(make([]byte, n))...)
+}
+
+// javaStringHash is String.hashCode of a UTF-8 text: over its UTF-16 units.
+func javaStringHash(b []byte) uint32 {
+	var h uint32
+	for len(b) > 0 {
+		if b[0] < utf8.RuneSelf {
+			h = 31*h + uint32(b[0])
+			b = b[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(b)
+		b = b[n:]
+		if hi, lo := utf16.EncodeRune(r); hi != utf8.RuneError {
+			h = 31*h + uint32(hi)
+			r = lo
+		}
+		h = 31*h + uint32(r)
+	}
+	return h
+}
+
+// javaBucket is the place of a hash in a java.util.HashMap that grew to hold n entries from its default size.
+func javaBucket(hash uint32, n int) uint32 {
+	size := 16
+	for n > size*3/4 { // HashMap doubles when three quarters are full
+		size *= 2
+	}
+	return (hash ^ hash>>16) & uint32(size-1)
+}
+
+// appendJSONString appends a JSON string literal as Jackson writes it: only what must be is escaped, with \u00XX in upper case.
+// astral tells to escape characters beyond U+FFFF as surrogate pairs, as Jackson does when it writes bytes (JsonConverter) but not when
+// it writes characters (Avro's Schema.toString). Invalid UTF-8 becomes U+FFFD.
+func appendJSONString[T string | []byte](dst []byte, s T, astral bool) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if c >= 0x20 && c != '"' && c != '\\' {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			dst = appendEscaped(dst, c)
+			i++
+			start = i
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(string(s[i:min(i+4, len(s))]))
+		switch {
+		case r == utf8.RuneError && n <= 1:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\uFFFD"...)
+			start = i + n
+		case r > 0xFFFF && astral:
+			dst = append(dst, s[start:i]...)
+			hi, lo := utf16.EncodeRune(r)
+			dst = appendUnicodeEscape(dst, hi)
+			dst = appendUnicodeEscape(dst, lo)
+			start = i + n
+		}
+		i += n
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+func appendEscaped(dst []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(dst, '\\', c)
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\t':
+		return append(dst, '\\', 't')
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\f':
+		return append(dst, '\\', 'f')
+	case '\r':
+		return append(dst, '\\', 'r')
+	}
+	return appendUnicodeEscape(dst, rune(c))
+}
+
+func appendUnicodeEscape(dst []byte, u rune) []byte {
+	const hex = "0123456789ABCDEF"
+	return append(dst, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+}
