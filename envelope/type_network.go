@@ -1,0 +1,8 @@
+package envelope
+
+// networkPlan: inet, cidr, macaddr and macaddr8, as the server prints them.
+func (e *Encoder) networkPlan() *typePlan {
+	tp := e.plainText(stringSchema)
+	tp.nullable = true
+	return tp
+}
