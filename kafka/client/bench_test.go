@@ -1,0 +1,84 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+// orderRecords are change records of about 600 bytes that compress as such do: most of a record is as in the one before.
+func orderRecords(topic string, n int) []kafka.Record {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	records := make([]kafka.Record, n)
+	for i := range records {
+		value := fmt.Appendf(nil, "\x00\x00\x00\x00\x07order %d customer %d status shipped total %d.%02d %s", i, rnd.IntN(1e6), rnd.IntN(5000), rnd.IntN(100), time.UnixMicro(int64(i)).UTC())
+		for len(value) < 560 {
+			value = fmt.Appendf(value, " source 3.7.0.Final postgresql bikestore sales orders lsn %d tx %d note %x", 24023128+i*56, i/500, rnd.Uint64())
+		}
+		records[i] = kafka.Record{
+			Topic: topic, Partition: kafka.AnyPartition, Key: fmt.Appendf(nil, "\x00\x00\x00\x00\x06%06d", i), Value: value[:560],
+			Headers: []kafka.Header{{Key: "__op", Value: []byte("c")}, {Key: "__table", Value: []byte("orders")}},
+		}
+	}
+	return records
+}
+
+// benchBrokers is the broker of TANDEM_KAFKA, or one in this process, which then counts in the CPU time.
+func benchBrokers(b *testing.B) []string {
+	if addr := os.Getenv("TANDEM_KAFKA"); addr != "" {
+		return []string{addr}
+	}
+	return testBrokers(b)
+}
+
+// BenchmarkProducer reports records/s and the process's CPU time per record; TANDEM_KAFKA=host:port names a broker in a process of its own.
+func BenchmarkProducer(b *testing.B) {
+	for _, compression := range []Compression{None, LZ4} {
+		b.Run(string(compression), func(b *testing.B) {
+			c := DefaultConfig(ForProducer)
+			c.Brokers = benchBrokers(b)
+			c.Producer.Compression = compression
+			p := NewProducer(c)
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan error, 1)
+			go func() { done <- p.Run(ctx) }()
+			topic := fmt.Sprintf("bench-%d", time.Now().UnixNano())
+			records := orderRecords(topic, 10_000)
+			if err := p.Send(ctx, &records[0]); err != nil {
+				b.Fatal(err)
+			}
+			if err := p.WaitAcked(ctx, 1); err != nil {
+				b.Fatal(err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			cpu := cpuTime(b)
+			b.ResetTimer()
+			for i := range b.N {
+				if err := p.Send(ctx, &records[i%len(records)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+			if err := p.WaitAcked(ctx, uint64(b.N)+1); err != nil {
+				b.Fatal(err)
+			}
+			b.StopTimer()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/record")
+			b.ReportMetric(float64(after.Mallocs-before.Mallocs)/float64(b.N), "allocs/record")
+			b.ReportMetric(float64(after.TotalAlloc-before.TotalAlloc)/float64(b.N), "B/record")
+			b.ReportMetric(float64(p.Stats().Requests), "requests")
+			cancel()
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,135 @@
+//go:build !integration
+
+package client
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/tandem-cdc/tandem/internal/embedded"
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+// TestConsumerStaysAliveWhileTheHandlerWorks: a call of Records lasts longer than the session's timeout.
+func TestConsumerStaysAliveWhileTheHandlerWorks(t *testing.T) {
+	cluster, brokers := fakeCluster(t, kfake.SeedTopics(1, "t"), kfake.GroupMinSessionTimeout(time.Millisecond))
+	var beats atomic.Int64
+	beat := make(chan struct{}, 1)
+	cluster.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		beats.Add(1)
+		wake(beat)
+		return nil, nil, false
+	})
+	produce(t, brokers, numbered("t", 1, 0, 10)...)
+	c := groupConfig(t, brokers)
+	c.Consumer.Session, c.Consumer.Heartbeat = 500*time.Millisecond, 50*time.Millisecond
+	h := newRecorder()
+	h.handle = func(ctx context.Context, _ []kafka.Record) error {
+		for until := beats.Load() + 30; beats.Load() < until; { // three times the session's timeout
+			select {
+			case <-beat:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	}
+	k := startConsumer(t, c, Subscription{Topics: []string{"t"}}, h)
+	h.until(t, "records", func() bool { return h.count == 10 })
+	if len(h.assigned) != 1 || h.revoked != 0 {
+		t.Errorf("%d assignments and %d revocations, want 1 and 0", len(h.assigned), h.revoked)
+	}
+	if err := k.Commit(testContext(t), []kafka.Position{{TopicPartition: kafka.TopicPartition{Topic: "t"}, Offset: 10}}); err != nil {
+		t.Errorf("Commit = %v, want nil", err)
+	}
+}
+
+// TestConsumerOutage: the broker goes and comes back; the consumer resumes from what was committed.
+func TestConsumerOutage(t *testing.T) {
+	dir := t.TempDir()
+	b, err := embedded.StartBroker(embedded.Options{Dir: dir, Topics: []string{"t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := b.Addr()
+	produce(t, []string{addr}, numbered("t", 1, 0, 100)...)
+	c := groupConfig(t, []string{addr})
+	h := newRecorder()
+	var k *runningConsumer
+	ready := make(chan struct{})
+	var next atomic.Int64
+	h.handle = func(ctx context.Context, records []kafka.Record) error {
+		<-ready
+		next.Store(records[len(records)-1].Offset + 1)
+		return nil
+	}
+	h.start = func(parts []Assignment) []kafka.Position {
+		return []kafka.Position{{TopicPartition: parts[0].TopicPartition, Offset: next.Load()}}
+	}
+	k = startConsumer(t, c, Subscription{Topics: []string{"t"}}, h)
+	close(ready)
+	h.until(t, "records", func() bool { return h.count == 100 })
+	b.Close()
+	if b, err = embedded.StartBroker(embedded.Options{Addr: addr, Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	produce(t, []string{addr}, numbered("t", 1, 100, 200)...)
+	h.until(t, "records after the outage", func() bool { return h.count == 200 })
+	for i, got := range h.values[kafka.TopicPartition{Topic: "t"}] {
+		if got != valueOf(i) {
+			t.Fatalf("record %d = %q, want %q", i, got, valueOf(i))
+		}
+	}
+	if err := k.end(t); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+func TestConsumerEndsWithoutBrokers(t *testing.T) {
+	k := startConsumer(t, groupConfig(t, []string{freeAddr(t)}), Subscription{Topics: []string{"t"}}, newRecorder())
+	if err := k.end(t); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+// TestConsumerRecordsAreDeleted: what is to be read next is deleted while the consumer is running.
+func TestConsumerRecordsAreDeleted(t *testing.T) {
+	cluster, brokers := fakeCluster(t, kfake.SeedTopics(1, "t"))
+	var gone atomic.Bool
+	cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		if !gone.Load() {
+			return nil, nil, false
+		}
+		res := req.ResponseKind().(*kmsg.FetchResponse)
+		for _, t := range req.(*kmsg.FetchRequest).Topics {
+			rt := kmsg.NewFetchResponseTopic()
+			rt.Topic, rt.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				rp := kmsg.NewFetchResponseTopicPartition()
+				rp.Partition, rp.ErrorCode = p.Partition, 1 // OFFSET_OUT_OF_RANGE
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			res.Topics = append(res.Topics, rt)
+		}
+		return res, nil, true
+	})
+	produce(t, brokers, numbered("t", 1, 0, 10)...)
+	h := newRecorder()
+	k := startConsumer(t, groupConfig(t, brokers), Subscription{Topics: []string{"t"}}, h)
+	h.until(t, "records", func() bool { return h.count == 10 })
+	gone.Store(true)
+	err := k.result(t)
+	var out *kafka.PositionError
+	if !errors.As(err, &out) || out.Topic != "t" || out.Offset != 10 || out.End != 10 {
+		t.Errorf("Run = %v, want a PositionError at offset 10", err)
+	}
+}

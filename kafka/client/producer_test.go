@@ -1,0 +1,199 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+func TestProducerRoundTrip(t *testing.T) {
+	for _, compression := range []Compression{None, GZIP, Snappy, LZ4, Zstd} {
+		t.Run(string(compression), func(t *testing.T) {
+			brokers := testBrokers(t)
+			topic := newTopic(t, brokers, 3)
+			c := testConfig(ForProducer, brokers)
+			c.Producer.Compression = compression
+			p := startProducer(t, c)
+			at := time.UnixMilli(1700000000123)
+			sent := []kafka.Record{
+				{Topic: topic, Partition: 2, Key: []byte("k"), Value: []byte("v"), Timestamp: at,
+					Headers: []kafka.Header{{Key: "a", Value: []byte("1")}, {Key: "a", Value: nil}, {Key: "", Value: []byte{}}}},
+				{Topic: topic, Partition: 2, Timestamp: at},
+				{Topic: topic, Partition: 2, Key: []byte{}, Value: []byte{}, Timestamp: at.Add(-time.Second)},
+				{Topic: topic, Partition: 2, Key: []byte("k"), Value: make([]byte, 100_000), Timestamp: at.Add(time.Hour)},
+			}
+			for i := range sent { // each is the first of a batch
+				send(t, p.Producer, sent[i])
+				waitAcked(t, p.Producer, uint64(i+1))
+			}
+			got := readAll(t, brokers, topic)[2]
+			for i := range sent {
+				sent[i].Offset = int64(i)
+			}
+			if diff := cmp.Diff(sent, got); diff != "" {
+				t.Errorf("read(sent) differs (-sent +read):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestProducerPartitions(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 7)
+	p := startProducer(t, testConfig(ForProducer, brokers))
+	want := make(map[int32][]string)
+	for i := range 1000 {
+		key := fmt.Sprintf("key-%d", i)
+		id := partitionOf([]byte(key), 7)
+		want[id] = append(want[id], valueOf(i))
+		send(t, p.Producer, text(topic, key, valueOf(i)))
+	}
+	waitAcked(t, p.Producer, 1000)
+	checkOrder(t, readAll(t, brokers, topic), want)
+	if err := p.Send(testContext(t), &kafka.Record{Topic: topic, Partition: 7}); err == nil {
+		t.Error("Send to partition 7 of 7 = nil, want an error")
+	}
+}
+
+func TestProducerWithoutKeySpreads(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 4)
+	c := testConfig(ForProducer, brokers)
+	c.Producer.BatchBytes = 1000
+	p := startProducer(t, c)
+	for i := range 1000 {
+		send(t, p.Producer, kafka.Record{Topic: topic, Partition: kafka.AnyPartition, Value: []byte(valueOf(i))})
+	}
+	waitAcked(t, p.Producer, 1000)
+	for id, records := range readAll(t, brokers, topic) {
+		if len(records) < 150 || len(records) > 350 {
+			t.Errorf("partition %d of 4 got %d of 1000 records", id, len(records))
+		}
+	}
+}
+
+func TestProducerEndDeliversWhatWasSent(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 1)
+	c := testConfig(ForProducer, brokers)
+	c.Producer.Linger = time.Hour // only the end can send the second batch
+	p := startProducer(t, c)
+	want := make(map[int32][]string)
+	for i := range 100 {
+		send(t, p.Producer, text(topic, "k", valueOf(i)))
+		want[0] = append(want[0], valueOf(i))
+	}
+	if err := p.end(); err != nil {
+		t.Fatalf("Run = %v, want nil", err)
+	}
+	if got := p.Acked(); got != 100 {
+		t.Errorf("Acked() = %d, want 100", got)
+	}
+	checkOrder(t, readAll(t, brokers, topic), want)
+	if err := p.Send(testContext(t), ptr(text(topic, "k", "v"))); !errors.Is(err, ErrProducerEnded) {
+		t.Errorf("Send after the end = %v, want %v", err, ErrProducerEnded)
+	}
+	if got := p.Sent(); got != 100 {
+		t.Errorf("Sent() = %d, want 100", got)
+	}
+}
+
+func TestProducerFlush(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 1)
+	c := testConfig(ForProducer, brokers)
+	c.Producer.Linger = time.Hour
+	p := startProducer(t, c)
+	send(t, p.Producer, text(topic, "k", "leaves at once"))
+	waitAcked(t, p.Producer, 1)
+	send(t, p.Producer, text(topic, "k", "waits"))
+	p.Flush()
+	waitAcked(t, p.Producer, 2)
+}
+
+func TestProducerBatchesUnderLoad(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 2)
+	p := startProducer(t, testConfig(ForProducer, brokers))
+	records := orderRecords(topic, 20_000)
+	send(t, p.Producer, records[0])
+	waitAcked(t, p.Producer, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	ctx := testContext(t)
+	for i := range records[1:] {
+		if err := p.Send(ctx, &records[i+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	waitAcked(t, p.Producer, uint64(len(records)))
+	s := p.Stats()
+	if s.Requests > 2000 {
+		t.Errorf("Stats().Requests = %d for %d records, want at most a tenth", s.Requests, s.Records)
+	}
+	if s.Records != uint64(len(records)) || s.Buffered != 0 {
+		t.Errorf("Stats() = %+v, want %d records and nothing buffered", s, len(records))
+	}
+}
+
+// TestProducerSendAllocations holds the hot path to its ceiling: the chunks and slices of batches are used again.
+func TestProducerSendAllocations(t *testing.T) {
+	p := NewProducer(testConfig(ForProducer, nil))
+	top := &topic{name: "t"}
+	top.parts = []*partition{{topic: top}}
+	p.topics["t"] = top
+	records := orderRecords("t", 100)
+	ctx := t.Context()
+	fill := func() {
+		for i := range records {
+			if err := p.Send(ctx, &records[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	settle := func() { // what an acknowledgement does
+		part := top.parts[0]
+		p.closeOpen(part)
+		for _, b := range part.queue {
+			b.seal(&p.cfg.Producer, 1, 0)
+			p.complete(b)
+		}
+		part.queue = part.queue[:0]
+		p.advance()
+	}
+	fill()
+	settle()
+	got := testing.AllocsPerRun(100, func() { fill(); settle() })
+	if perRecord := got / float64(len(records)); perRecord > 0.01 {
+		t.Errorf("Send allocates %.3f times per record, want none", perRecord)
+	}
+}
+
+func TestProducerUnreachable(t *testing.T) {
+	addr := freeAddr(t)
+	c := testConfig(ForProducer, []string{addr})
+	c.Producer.MaxBlock = 100 * time.Millisecond
+	p := startProducer(t, c)
+	err := p.Send(testContext(t), ptr(text("t", "k", "v")))
+	if !errors.Is(err, kafka.ErrUnavailable) || !isRetriable(err) {
+		t.Fatalf("Send = %v, want a retriable kafka.ErrUnavailable", err)
+	}
+	if !contains(err, addr) || !contains(err, "refused") {
+		t.Errorf("Send = %q, want the address %s and the cause in it", err, addr)
+	}
+	if err := p.end(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+func contains(err error, text string) bool {
+	return err != nil && strings.Contains(err.Error(), text)
+}

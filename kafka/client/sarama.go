@@ -1,0 +1,229 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/rcrowley/go-metrics"
+
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+// sarama feeds a registry of go-metrics, whose meters keep a goroutine of the process and take time per batch. We count ourselves, and
+// this is the only switch there is.
+var _ = func() struct{} { metrics.UseNilMetrics = true; return struct{}{} }()
+
+// dialer opens the connections of one sarama client. sarama's calls take no context: when ctx ends, dialling stops, and hangUp closes every
+// connection, so that whatever waits on one returns.
+type dialer struct {
+	timeout time.Duration
+
+	mu    sync.Mutex
+	ctx   context.Context // what sarama should have been given: that of Run, or of the Admin's present call
+	conns map[*trackedConn]struct{}
+}
+
+func newDialer(ctx context.Context, timeout time.Duration) *dialer {
+	return &dialer{ctx: ctx, timeout: timeout, conns: make(map[*trackedConn]struct{})}
+}
+
+// Dial implements proxy.Dialer, sarama's only seam for connections.
+func (d *dialer) Dial(network, addr string) (net.Conn, error) {
+	d.mu.Lock()
+	ctx := d.ctx
+	d.mu.Unlock()
+	nd := net.Dialer{Timeout: d.timeout, KeepAlive: 30 * time.Second}
+	conn, err := nd.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := ctx.Err(); err != nil { // hangUp may be over already
+		conn.Close()
+		return nil, err
+	}
+	c := &trackedConn{Conn: conn, dialer: d}
+	d.conns[c] = struct{}{}
+	return c, nil
+}
+
+// use sets the context of the calls to come; stop ends its power over the connections.
+func (d *dialer) use(ctx context.Context) (stop func() bool) {
+	d.mu.Lock()
+	d.ctx = ctx
+	d.mu.Unlock()
+	return context.AfterFunc(ctx, d.hangUp)
+}
+
+func (d *dialer) hangUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.conns {
+		c.Conn.Close()
+	}
+}
+
+// trackedConn leaves the dialer when it is closed.
+type trackedConn struct {
+	net.Conn
+	dialer *dialer
+}
+
+func (c *trackedConn) Close() error {
+	c.dialer.mu.Lock()
+	delete(c.dialer.conns, c)
+	c.dialer.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// saramaConfig translates. Retries are ours: sarama's sleep without a context.
+func saramaConfig(d *dialer, c Config) (*sarama.Config, error) {
+	s := sarama.NewConfig()
+	s.Version = sarama.MaxVersion // lowered per request to what the broker offers
+	s.ClientID = "tandem"
+	if c.ClientID != "" {
+		s.ClientID = c.ClientID
+	}
+	s.RackID = c.Rack
+	s.Net.Proxy.Enable = true
+	s.Net.Proxy.Dialer = d
+	s.Net.DialTimeout = c.DialTimeout
+	s.Net.ReadTimeout = c.RequestTimeout + time.Second // the broker's own time limit comes first
+	s.Net.WriteTimeout = c.RequestTimeout
+	s.Net.MaxOpenRequests = max(c.Producer.MaxInFlight, 1)
+	s.Metadata.Full = false
+	s.Metadata.Retry.Max = 0
+	s.Metadata.RefreshFrequency = c.MetadataAge
+	s.Metadata.Timeout = c.APITimeout
+	s.Metadata.AllowAutoTopicCreation = c.Role == ForProducer || c.Role == ForConsumer && c.Consumer.AutoCreate
+	if c.Security.encrypted() {
+		tlsConfig, err := c.Security.tlsConfig()
+		if err != nil {
+			return nil, fmt.Errorf("read the certificates: %w", err)
+		}
+		s.Net.TLS.Enable, s.Net.TLS.Config = true, tlsConfig
+	}
+	if c.Security.sasl() {
+		user, password, err := c.Security.login()
+		if err != nil {
+			return nil, fmt.Errorf("sasl.jaas.config: %w", err)
+		}
+		m := c.Security.Mechanism
+		s.Net.SASL.Enable, s.Net.SASL.User, s.Net.SASL.Password = true, user, password
+		s.Net.SASL.Mechanism = sarama.SASLMechanism(m)
+		s.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return newScram(m) }
+	}
+	return s, nil
+}
+
+// open makes a sarama client that lives no longer than ctx. Nothing is dialled before its first call.
+func open(ctx context.Context, c Config) (sarama.Client, error) {
+	d := newDialer(ctx, c.DialTimeout)
+	s, err := saramaConfig(d, c)
+	if err != nil {
+		return nil, err
+	}
+	cl, err := sarama.NewClient(c.Brokers, s)
+	if err != nil {
+		return nil, fmt.Errorf("set up the Kafka %s: %w", c.Role, err)
+	}
+	d.use(ctx)
+	return cl, nil
+}
+
+// classify turns what sarama or a broker answered into the error classes of package kafka. op is a verb phrase with its operand.
+func classify(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var code sarama.KError
+	if errors.As(err, &code) {
+		switch code {
+		case sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism, sarama.ErrIllegalSASLState, sarama.ErrTopicAuthorizationFailed,
+			sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSecurityDisabled:
+			return &kafka.AuthError{Op: op, Err: plainText(err)}
+		case sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition, sarama.ErrRequestTimedOut, sarama.ErrBrokerNotAvailable,
+			sarama.ErrReplicaNotAvailable, sarama.ErrNetworkException, sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend,
+			sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrNotCoordinatorForConsumer, sarama.ErrOffsetsLoadInProgress,
+			sarama.ErrNotController, sarama.ErrKafkaStorageError:
+			return &kafka.UnavailableError{Op: op, Err: plainText(err)}
+		}
+		return &kafka.BrokerError{Op: op, Code: int16(code), Err: plainText(err), Transient: transient(code)}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !isNetwork(err) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	var cert *tls.CertificateVerificationError
+	var alert tls.AlertError
+	if errors.As(err, &cert) || errors.As(err, &alert) {
+		return &kafka.AuthError{Op: op, Err: plainText(err)}
+	}
+	if isNetwork(err) || errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrClosedClient) ||
+		errors.Is(err, sarama.ErrBrokerNotFound) || errors.Is(err, sarama.ErrControllerNotAvailable) {
+		return &kafka.UnavailableError{Op: op, Err: plainText(err)}
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func isNetwork(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// transient are the codes Kafka's protocol guide calls retriable, beyond those that mean unavailable.
+func transient(code sarama.KError) bool {
+	switch code {
+	case sarama.ErrInvalidMessage, sarama.ErrUnknownTopicOrPartition, sarama.ErrOffsetNotAvailable, sarama.ErrUnstableOffsetCommit,
+		sarama.ErrThrottlingQuotaExceeded, sarama.ErrConcurrentTransactions, sarama.ErrFetchSessionIDNotFound, sarama.ErrInvalidFetchSessionEpoch,
+		sarama.ErrFencedLeaderEpoch, sarama.ErrUnknownLeaderEpoch, sarama.ErrPreferredLeaderNotAvailable, sarama.ErrEligibleLeadersNotAvailable,
+		sarama.ErrListenerNotFound, sarama.ErrOutOfOrderSequenceNumber, sarama.ErrUnknownProducerID, sarama.ErrInvalidProducerEpoch,
+		sarama.ErrRebalanceInProgress, sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrUnknown:
+		return true
+	}
+	return false
+}
+
+// cleanError is an error without sarama's own prefixes, which say "kafka server: " before every sentence and join causes over lines.
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e *cleanError) Error() string { return e.text }
+func (e *cleanError) Unwrap() error { return e.err }
+
+var prefixes = strings.NewReplacer("kafka server: ", "", "kafka: ", "", "\n", "; ", "\t", "")
+
+func plainText(err error) error { return &cleanError{text: prefixes.Replace(err.Error()), err: err} }
+
+// backoff is the wait before attempt n (from 0), doubled up to the most, a fifth more or less by chance.
+func (c *Config) backoff(n int) time.Duration {
+	d := c.RetryBackoff
+	for ; n > 0 && d < c.RetryBackoffMost; n-- {
+		d *= 2
+	}
+	d = min(d, max(c.RetryBackoffMost, c.RetryBackoff))
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
+
+// sleep waits, or returns the reason why ctx ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

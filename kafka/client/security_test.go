@@ -1,0 +1,238 @@
+package client
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+func jaas(m Mechanism, user, password string) string {
+	module := "org.apache.kafka.common.security.scram.ScramLoginModule"
+	if m == Plain {
+		module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+	}
+	return fmt.Sprintf(`%s required username="%s" password="%s";`, module, user, password)
+}
+
+func TestSASL(t *testing.T) {
+	for _, m := range []Mechanism{Plain, ScramSHA256, ScramSHA512} {
+		t.Run(string(m), func(t *testing.T) {
+			_, brokers := fakeCluster(t, kfake.EnableSASL(), kfake.Superuser(string(m), "al,i=ce", "pa ss;w0rd"))
+			for password, works := range map[string]bool{"pa ss;w0rd": true, "wrong": false} {
+				c, report := FromProperties(map[string]string{
+					"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": string(m), "sasl.jaas.config": jaas(m, "al,i=ce", password),
+				}, ForAdmin)
+				if err := report.Err(); err != nil {
+					t.Fatal(err)
+				}
+				a := NewAdmin(c)
+				_, err := a.Topics(testContext(t))
+				a.Close()
+				var auth *kafka.AuthError
+				if works && err != nil {
+					t.Errorf("Topics() = %v, want nil", err)
+				}
+				if !works && (!errors.As(err, &auth) || isRetriable(err) || strings.Contains(err.Error(), "wrong")) {
+					t.Errorf("Topics() with a wrong password = %v, want an AuthError", err)
+				}
+				if !works {
+					c.Role = ForProducer
+					p := startProducer(t, c)
+					if err := p.Send(testContext(t), ptr(text("t", "k", "v"))); !errors.As(err, &auth) {
+						t.Errorf("Send with a wrong password = %v, want an AuthError", err)
+					}
+					if err := p.failed(t); !errors.As(err, &auth) {
+						t.Errorf("Run with a wrong password = %v, want an AuthError", err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// certificate makes a self-signed one for a host.
+func certificate(t testing.TB, host string) (cert tls.Certificate, certPEM, keyPEM []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{host}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	if cert, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
+		t.Fatal(err)
+	}
+	return cert, certPEM, keyPEM
+}
+
+func TestTLS(t *testing.T) {
+	server, serverPEM, _ := certificate(t, "127.0.0.1")
+	_, clientPEM, clientKey := certificate(t, "client")
+	otherServer, otherPEM, _ := certificate(t, "elsewhere.example")
+	clients := x509.NewCertPool()
+	clients.AppendCertsFromPEM(clientPEM)
+	_, brokers := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}))
+	_, others := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{otherServer}}))
+	dir := t.TempDir()
+	file := func(name string, content ...[]byte) string {
+		path := filepath.Join(dir, name)
+		var all []byte
+		for _, c := range content {
+			all = append(all, c...)
+		}
+		if err := os.WriteFile(path, all, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, c := range map[string]struct {
+		broker string
+		props  map[string]string
+		works  bool
+	}{
+		"PEM files":                 {brokers[0], map[string]string{"ssl.truststore.location": file("t.pem", serverPEM), "ssl.truststore.type": "PEM", "ssl.keystore.location": file("k.pem", clientKey, clientPEM), "ssl.keystore.type": "PEM"}, true},
+		"PEM texts":                 {brokers[0], map[string]string{"ssl.truststore.certificates": string(serverPEM), "ssl.keystore.key": string(clientKey), "ssl.keystore.certificate.chain": string(clientPEM)}, true},
+		"not trusted":               {brokers[0], map[string]string{"ssl.truststore.certificates": string(otherPEM), "ssl.keystore.key": string(clientKey), "ssl.keystore.certificate.chain": string(clientPEM)}, false},
+		"other name":                {others[0], map[string]string{"ssl.truststore.certificates": string(otherPEM)}, false},
+		"name ignored":              {others[0], map[string]string{"ssl.truststore.certificates": string(otherPEM), "ssl.endpoint.identification.algorithm": ""}, true},
+		"name ignored, not trusted": {others[0], map[string]string{"ssl.truststore.certificates": string(serverPEM), "ssl.endpoint.identification.algorithm": ""}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.props["bootstrap.servers"], c.props["security.protocol"] = c.broker, "SSL"
+			conf, report := FromProperties(c.props, ForAdmin)
+			if err := report.Err(); err != nil {
+				t.Fatal(err)
+			}
+			a := NewAdmin(conf)
+			defer a.Close()
+			_, err := a.Topics(testContext(t))
+			var auth *kafka.AuthError
+			if c.works && err != nil || !c.works && (!errors.As(err, &auth) || isRetriable(err)) {
+				t.Errorf("Topics() = %v, works is wanted to be %v", err, c.works)
+			}
+		})
+	}
+	encrypted := file("e.pem", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}))
+	for option, c := range map[string]struct{ path, want string }{
+		"ssl.truststore.location": {file("t.jks", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}), "keytool -exportcert"},
+		"ssl.keystore.location":   {encrypted, "openssl pkey"},
+	} {
+		_, report := FromProperties(map[string]string{"bootstrap.servers": "a:1", "security.protocol": "SSL", option: c.path}, ForAdmin)
+		if len(report.Errors) != 1 || report.Errors[0].Name != option || !strings.Contains(report.Errors[0].Message, c.want) {
+			t.Errorf("%s=%s reports %v, want an error with %q", option, c.path, report.Errors, c.want)
+		}
+	}
+}
+
+func TestLogin(t *testing.T) {
+	for _, c := range []struct{ text, user, password, err string }{
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";`, "u", "p", ""},
+		{"org.apache.kafka.common.security.plain.PlainLoginModule\n required\n username='u' password=\"a\\\"b c;=\" other=\"x\" ;", "u", `a"b c;=`, ""},
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required username=u password=p;`, "u", "p", ""},
+		{`org.apache.kafka.common.security.scram.ScramLoginModule required username="u" password="p";`, "", "", "PlainLoginModule"},
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p"`, "", "", "semicolon"},
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required username="u`, "", "", "quotation mark"},
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required password="p";`, "", "", "username"},
+		{`org.apache.kafka.common.security.plain.PlainLoginModule required username="u" debug;`, "", "", `name="value"`},
+		{``, "", "", "is required"},
+	} {
+		sec := Security{Mechanism: Plain, JAAS: config.Secret(c.text)}
+		user, password, err := sec.login()
+		if user != c.user || password != c.password || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("login(%q) = %q, %q, %v, want %q, %q, %s", c.text, user, password, err, c.user, c.password, c.err)
+		}
+		if err != nil && strings.Contains(err.Error(), `"p"`) {
+			t.Errorf("login(%q) shows the password: %v", c.text, err)
+		}
+	}
+}
+
+func FuzzLogin(f *testing.F) {
+	f.Add(jaas(Plain, "u", "p"))
+	f.Add(`a.PlainLoginModule required username="\`)
+	f.Fuzz(func(t *testing.T, text string) {
+		s := Security{Mechanism: Plain, JAAS: config.Secret(text)}
+		user, _, err := s.login() // must not panic
+		if err == nil && user == "" {
+			t.Errorf("login(%q) has neither user nor error", text)
+		}
+	})
+}
+
+// TestScramRFC7677 is the exchange of RFC 7677, section 3.
+func TestScramRFC7677(t *testing.T) {
+	s := newScram(ScramSHA256)
+	s.nonce = "rOprNGfwEbeRWgbNEkqO"
+	if err := s.Begin("user", "pencil", ""); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct{ in, out string }{
+		{"", "n,,n=user,r=rOprNGfwEbeRWgbNEkqO"},
+		{"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+			"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="},
+		{"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", ""},
+	} {
+		got, err := s.Step(c.in)
+		if err != nil || got != c.out {
+			t.Fatalf("Step %d = %q, %v, want %q", i, got, err, c.out)
+		}
+	}
+	if !s.Done() {
+		t.Error("Done() = false, want true")
+	}
+}
+
+func FuzzScram(f *testing.F) {
+	f.Add("r=nonceX,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", "v=6rri")
+	f.Add("e=other-error", "")
+	f.Fuzz(func(t *testing.T, first, last string) {
+		s := newScram(ScramSHA512)
+		s.nonce = "nonce"
+		_ = s.Begin("u", "p", "")
+		_, _ = s.Step("")
+		if len(scramFields(first)['i']) > 4 {
+			return // slow, not wrong
+		}
+		if _, err := s.Step(first); err != nil {
+			return
+		}
+		if _, err := s.Step(last); err == nil {
+			t.Errorf("a server that does not know the password is accepted: %q, %q", first, last)
+		}
+	})
+}

@@ -1,0 +1,362 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+// sender sends to one broker. Its goroutine encodes and compresses; the producer's mutex guards the fields.
+type sender struct {
+	broker   int32
+	wake     chan struct{} // maker: Producer.senderOf; sender: anyone; never closed; bound: 1
+	pending  []*partition  // with records not in flight
+	inFlight int
+	flush    bool      // send all that is pending
+	next     time.Time // a batch that is not full waits until then
+	broken   bool      // the connection is to be closed
+	idle     bool      // sleeps until it is woken
+
+	conn *sarama.Broker // used last; the goroutine's own
+}
+
+// request is batches on their way, at most one of a partition.
+type request struct {
+	batches []*batch
+	bytes   int
+}
+
+// send is the sender's loop. While there is nothing to do it sleeps without a timer.
+func (p *Producer) send(ctx context.Context, client sarama.Client, s *sender) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		req, wait, broken := p.collect(s)
+		if broken {
+			if s.conn != nil {
+				_ = s.conn.Close() // the next request opens another
+			}
+			continue
+		}
+		if req != nil {
+			if err := p.dispatch(client, s, req); err != nil {
+				return err
+			}
+			continue
+		}
+		if wait > 0 {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+		case <-timer.C:
+		}
+		if err := p.failure(); err != nil {
+			return err
+		}
+	}
+}
+
+// failure is set by an answer that no attempt can better.
+func (p *Producer) failure() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// collect takes what is to be sent now, or tells how long to wait (0: until woken).
+func (p *Producer) collect(s *sender) (req *request, wait time.Duration, broken bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.broken {
+		s.broken = false
+		return nil, 0, true
+	}
+	if p.err == nil && s.inFlight < p.cfg.Producer.MaxInFlight && len(s.pending) > 0 {
+		req, wait = p.pick(s, time.Now())
+	}
+	s.idle = req == nil && wait == 0
+	return req, wait, false
+}
+
+// pick makes a request of the partitions whose batch is full or, when the time to linger is over, of all.
+func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Duration) {
+	due := s.flush || p.phase != running || !now.Before(s.next)
+	var r request
+	var again []*partition // those that have more go behind the others
+	full := false
+	keep := s.pending[:0]
+	for _, part := range s.pending {
+		hold, ready := p.ready(part, s, now)
+		if !ready {
+			wait = sooner(wait, hold)
+		}
+		if !ready || full || len(part.queue) == 0 && !due {
+			keep = append(keep, part)
+			continue
+		}
+		if len(part.queue) == 0 {
+			p.closeOpen(part)
+		}
+		b := part.queue[0]
+		if len(r.batches) > 0 && r.bytes+b.size > p.cfg.Producer.MaxRequestBytes {
+			full = true
+			keep = append(keep, part)
+			continue
+		}
+		p.takeOff(part, s, b)
+		r.batches = append(r.batches, b)
+		r.bytes += b.size
+		if part.pending = len(part.queue) > 0 || part.open != nil; part.pending {
+			again = append(again, part)
+		}
+	}
+	rest := append(keep, again...)
+	clear(s.pending[min(len(rest), len(s.pending)):])
+	s.pending = rest
+	if due && !full {
+		s.flush = false
+		s.next = now.Add(p.cfg.Producer.Linger)
+	}
+	if len(r.batches) == 0 {
+		if !due {
+			wait = sooner(wait, s.next.Sub(now))
+		}
+		return nil, wait
+	}
+	s.inFlight++
+	p.stats.Requests++
+	return &r, 0
+}
+
+// sooner is the lesser of two waits, of which 0 means none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// pipelines tells whether a second batch may be on its way. A broker that has no state of this producer and partition, because it is new or
+// was forgotten after producer.id.expiration.ms (a day), takes a batch of any sequence number: it would take the second one when the
+// first one fails.
+func (t *partition) pipelines(now time.Time) bool {
+	return now.Sub(t.ackedAt) < time.Minute
+}
+
+// alone tells that what is in flight is another attempt: what follows waits for its answer. Else newer batches, up to five at a time, could
+// push it out of the broker's memory of five while its acknowledgement is lost once more.
+func (t *partition) alone() bool { return len(t.flight) > 0 && t.flight[0].attempts > 1 }
+
+// ready tells whether the partition's order lets another batch go; hold is when to look again, 0 when an answer will tell.
+func (p *Producer) ready(part *partition, s *sender, now time.Time) (hold time.Duration, ready bool) {
+	if len(part.flight) > 0 && (part.draining || part.alone() || part.flightBy != s || !p.cfg.Producer.Idempotent || !part.pipelines(now)) {
+		return 0, false
+	}
+	if now.Before(part.retryAt) {
+		return part.retryAt.Sub(now), false
+	}
+	return 0, true
+}
+
+func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
+	part.queue = slices.Delete(part.queue, 0, 1)
+	part.flight = append(part.flight, b)
+	part.flightBy, part.draining = s, false
+	if b.attempts++; b.attempts == 1 {
+		b.seal(&p.cfg.Producer, p.producerID, p.epoch)
+	} else {
+		p.stats.Retries++
+	}
+}
+
+// dispatch encodes, compresses and writes.
+func (p *Producer) dispatch(client sarama.Client, s *sender, r *request) error {
+	wire := &sarama.ProduceRequest{
+		Version:      10, // sarama lowers it to what the broker offers
+		RequiredAcks: sarama.WaitForAll,
+		Timeout:      int32(p.cfg.RequestTimeout.Milliseconds()),
+	}
+	if p.cfg.Producer.Acks == AcksLeader {
+		wire.RequiredAcks = sarama.WaitForLocal
+	}
+	for _, b := range r.batches {
+		wire.AddBatch(b.part.topic.name, b.part.id, &b.wire)
+	}
+	broker, err := client.Broker(s.broker)
+	if err == nil {
+		s.conn = broker
+		err = broker.AsyncProduce(wire, func(res *sarama.ProduceResponse, err error) { p.answered(s, r, res, err) })
+	}
+	if err == nil {
+		return nil
+	}
+	var encoding sarama.PacketEncodingError
+	if errors.As(err, &encoding) {
+		return fmt.Errorf("encode %d batches of %d bytes, the first for topic %q: %w", len(r.batches), r.bytes, r.batches[0].part.topic.name, err)
+	}
+	p.answered(s, r, nil, err)
+	return nil
+}
+
+// answered settles a request. It runs on the goroutine that reads the broker's responses, which must not use the broker.
+func (p *Producer) answered(s *sender, r *request, res *sarama.ProduceResponse, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.inFlight--
+	if err != nil {
+		s.broken = true
+	} else {
+		p.reached()
+	}
+	for _, b := range r.batches {
+		outcome := err
+		if err == nil {
+			if block := res.GetBlock(b.part.topic.name, b.part.id); block == nil {
+				outcome = sarama.ErrIncompleteResponse
+			} else if block.Err != sarama.ErrNoError {
+				outcome = block.Err
+			}
+		}
+		p.settle(b, outcome)
+	}
+	p.advance()
+	wake(s.wake)
+}
+
+// settle decides what becomes of a batch after an answer.
+func (p *Producer) settle(b *batch, err error) {
+	part := b.part
+	part.flight = slices.DeleteFunc(part.flight, func(o *batch) bool { return o == b })
+	var code sarama.KError
+	switch {
+	case err == nil || errors.Is(err, sarama.ErrDuplicateSequenceNumber): // stored by an earlier attempt
+		p.complete(b)
+	case !errors.As(err, &code): // the connection, not the broker
+		p.again(b, err)
+		p.unreachable(err)
+	case code == sarama.ErrMessageSizeTooLarge || code == sarama.ErrMessageSetSizeTooLarge:
+		p.tooLarge(b, err)
+	case code == sarama.ErrOutOfOrderSequenceNumber && part.before(b):
+		p.again(b, err) // one before it failed and is sent again first
+	case code == sarama.ErrInvalidMessage || code == sarama.ErrUnknownTopicOrPartition || code == sarama.ErrLeaderNotAvailable ||
+		code == sarama.ErrNotLeaderForPartition || code == sarama.ErrRequestTimedOut || code == sarama.ErrNotEnoughReplicas ||
+		code == sarama.ErrNotEnoughReplicasAfterAppend || code == sarama.ErrKafkaStorageError || code == sarama.ErrNetworkException ||
+		code == sarama.ErrReplicaNotAvailable || code == sarama.ErrThrottlingQuotaExceeded || code == sarama.ErrFencedLeaderEpoch ||
+		code == sarama.ErrUnknownLeaderEpoch:
+		p.again(b, err)
+	default:
+		p.restore(b)
+		p.fail(classify(fmt.Sprintf("publish to topic %q partition %d", part.topic.name, part.id), err))
+	}
+	if len(part.queue) > 0 || part.open != nil {
+		p.offer(part)
+		if part.sender != nil {
+			wake(part.sender.wake)
+		}
+	}
+}
+
+// before tells whether the partition has a batch with records before those of b.
+func (t *partition) before(b *batch) bool {
+	o := t.oldest()
+	return o != nil && o.first < b.first
+}
+
+func (p *Producer) complete(b *batch) {
+	p.stats.Records += uint64(len(b.records))
+	p.stats.Bytes += uint64(b.size)
+	b.part.lastErr, b.part.ackedAt = nil, time.Now()
+	p.buffered -= b.charged
+	p.pool.recycle(b)
+}
+
+// restore puts the batch back in its place in the queue.
+func (p *Producer) restore(b *batch) {
+	part := b.part
+	at, _ := slices.BinarySearchFunc(part.queue, b, func(o, b *batch) int {
+		if o.first < b.first {
+			return -1
+		}
+		return 1
+	})
+	part.queue = slices.Insert(part.queue, at, b)
+}
+
+// again has the batch sent once more, after a while and behind none that came before it.
+func (p *Producer) again(b *batch, err error) {
+	part := b.part
+	p.restore(b)
+	part.draining, part.lastErr = true, plainText(err)
+	part.retryAt = time.Now().Add(p.cfg.backoff(b.attempts - 1))
+	part.topic.stale = true
+	wake(p.lookup)
+}
+
+// tooLarge halves the batch; its numbers stay, so that the order does.
+func (p *Producer) tooLarge(b *batch, err error) {
+	part := b.part
+	n := len(b.records)
+	if n == 1 {
+		r := b.record(0)
+		p.restore(b)
+		p.fail(&kafka.RecordTooLargeError{Topic: r.Topic, Key: slices.Clone(r.Key), Bytes: b.size - batchHead - recordHead, Err: plainText(err)})
+		return
+	}
+	second := p.pool.batch()
+	first := p.pool.batch()
+	for i := range n {
+		half := first
+		if i >= n/2 {
+			half = second
+		}
+		r := b.record(i)
+		p.buffered += half.add(&p.pool, &r, sizeOf(&r), 0)
+	}
+	first.part, first.first, first.created, first.sequence = part, b.first, b.created, b.sequence
+	second.part, second.first, second.created, second.sequence = part, b.first+uint64(n/2), b.created, b.sequence
+	if b.sequence >= 0 {
+		second.sequence = addSequence(b.sequence, n/2)
+	}
+	p.restore(second)
+	p.restore(first)
+	part.draining = true
+	p.buffered -= b.charged
+	p.pool.recycle(b)
+}
+
+// fail ends the producer; the batch stays where it was, so that nothing behind it counts.
+func (p *Producer) fail(err error) {
+	if p.err == nil {
+		p.phase, p.err = ended, err
+		p.changed.all()
+		for _, s := range p.senders {
+			wake(s.wake)
+		}
+	}
+}
+
+// unreachable and reached say once when brokers go and come back.
+func (p *Producer) unreachable(err error) {
+	if !p.down && p.phase == running {
+		p.down = true
+		p.log.Warn("Kafka is not reachable; trying on", "brokers", p.cfg.Brokers, "error", plainText(err))
+	}
+}
+
+func (p *Producer) reached() {
+	if p.down {
+		p.down = false
+		p.log.Info("Kafka is reachable again", "brokers", p.cfg.Brokers)
+	}
+}

@@ -1,0 +1,314 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/IBM/sarama"
+
+	"github.com/tandem-cdc/tandem/kafka"
+)
+
+// maxPollBytes bounds the keys and values of one call of Handler.Records; a larger record comes alone.
+const maxPollBytes = 16 << 20
+
+// session is this member in one generation of the group; sarama calls its methods. A goroutine per partition, sarama's, takes records off
+// sarama's channel and gives them to the pump, which alone calls the handler.
+type session struct {
+	run    *groupRun
+	sarama sarama.ConsumerGroupSession
+	parts  []kafka.TopicPartition
+	taken  bool // Assigned has returned without error
+
+	chunks chan []*sarama.ConsumerMessage // maker: Setup; senders: ConsumeClaim; never closed; bound: none
+	pump   sync.WaitGroup
+
+	mu   sync.Mutex
+	next map[kafka.TopicPartition]int64 // where each partition is
+}
+
+// Setup begins the session: the handler says where to start.
+func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
+	s.sarama = sess
+	s.chunks = make(chan []*sarama.ConsumerMessage)
+	s.next = make(map[kafka.TopicPartition]int64)
+	for topic, ids := range sess.Claims() {
+		for _, id := range ids {
+			s.parts = append(s.parts, kafka.TopicPartition{Topic: topic, Partition: id})
+		}
+	}
+	slices.SortFunc(s.parts, func(a, b kafka.TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	if len(s.parts) == 0 { // more members than partitions
+		s.run.reached()
+		return nil
+	}
+	assigned, err := s.assignments(sess.Context())
+	if err != nil {
+		if !retriable(err) && sess.Context().Err() == nil {
+			s.run.fail(err)
+		}
+		return err
+	}
+	s.run.enter(s)
+	own, err := s.run.handler.Assigned(sess.Context(), assigned)
+	if err == nil {
+		s.taken = true
+		err = s.seek(assigned, own)
+	}
+	if err != nil {
+		s.run.fail(err)
+		return err
+	}
+	s.run.reached()
+	s.pump.Go(func() { s.hand(sess.Context()) })
+	return nil
+}
+
+// seek tells sarama every partition's position.
+func (s *session) seek(assigned []Assignment, own []kafka.Position) error {
+	for _, a := range assigned {
+		offset, err := s.position(a, own)
+		if err != nil {
+			return err
+		}
+		// MarkOffset only goes forward and ResetOffset only back, from whatever sarama believes.
+		s.sarama.MarkOffset(a.Topic, a.Partition, offset, "")
+		s.sarama.ResetOffset(a.Topic, a.Partition, offset, "")
+		s.next[a.TopicPartition] = offset
+	}
+	return nil
+}
+
+func (s *session) assignments(ctx context.Context) ([]Assignment, error) {
+	c := s.run.consumer
+	out := make([]Assignment, len(s.parts))
+	err := c.side.call(ctx, "look up the assigned partitions", func() error {
+		var names []string
+		for _, p := range s.parts {
+			names = append(names, p.Topic)
+		}
+		cluster, topics, err := c.side.describe(slices.Compact(names))
+		if err != nil {
+			return err
+		}
+		ids := make(map[string]string)
+		for _, t := range topics {
+			ids[t.Name] = t.ID
+		}
+		extents, err := c.side.extents(s.parts, c.cfg.Consumer.Isolation)
+		if err != nil {
+			return err
+		}
+		committed, err := c.side.committed(c.cfg.Consumer.Group, s.parts)
+		if err != nil {
+			return err
+		}
+		for i, p := range s.parts {
+			out[i] = Assignment{TopicPartition: p, ClusterID: cluster, TopicID: ids[p.Topic], Begin: extents[i].Begin, End: extents[i].End, Committed: committed[i]}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// position is the handler's, the group's, or that of auto.offset.reset.
+func (s *session) position(a Assignment, own []kafka.Position) (int64, error) {
+	for _, p := range own {
+		if p.TopicPartition != a.TopicPartition {
+			continue
+		}
+		if p.Offset < a.Begin || p.Offset > a.End {
+			return 0, &kafka.PositionError{Position: p, Begin: a.Begin, End: a.End}
+		}
+		return p.Offset, nil
+	}
+	if a.Committed >= a.Begin && a.Committed <= a.End {
+		return a.Committed, nil
+	}
+	reset := s.run.consumer.cfg.Consumer.Reset
+	if reset == Fail {
+		return 0, &kafka.PositionError{Position: kafka.Position{TopicPartition: a.TopicPartition, Offset: a.Committed}, Begin: a.Begin, End: a.End}
+	}
+	offset := a.Begin
+	if reset == Latest {
+		offset = a.End
+	}
+	if a.Committed >= 0 {
+		s.run.consumer.cfg.logger().Warn("the committed offset is not in the partition; auto.offset.reset decides",
+			"topic", a.Topic, "partition", a.Partition, "committed", a.Committed, "begin", a.Begin, "end", a.End, "start", offset)
+	}
+	return offset, nil
+}
+
+// Cleanup ends the session, after all ConsumeClaims have.
+func (s *session) Cleanup(sess sarama.ConsumerGroupSession) error {
+	s.pump.Wait()
+	defer s.run.enter(nil)
+	if !s.taken {
+		return nil
+	}
+	cause := context.Cause(sess.Context())
+	lost := errors.Is(cause, sarama.ErrUnknownMemberId) || errors.Is(cause, sarama.ErrIllegalGeneration) || errors.Is(cause, sarama.ErrFencedInstancedId)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(sess.Context()), s.run.consumer.cfg.Consumer.rebalance())
+	defer cancel()
+	if err := s.run.handler.Revoked(ctx, s.parts, lost); err != nil {
+		s.run.fail(err)
+	}
+	return nil
+}
+
+// ConsumeClaim moves one partition's records to the pump: as many as have come while the handler was busy.
+func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	most := s.run.consumer.cfg.Consumer.MaxPollRecords
+	var chunk []*sarama.ConsumerMessage
+	bytes := 0
+	for {
+		in, out := claim.Messages(), s.chunks
+		if len(chunk) == 0 {
+			out = nil
+		}
+		if len(chunk) >= most || bytes >= maxPollBytes/4 {
+			in = nil
+		}
+		select {
+		case <-sess.Context().Done():
+			return nil
+		case out <- chunk:
+			chunk, bytes = nil, 0
+		case m, ok := <-in:
+			if !ok {
+				return nil
+			}
+			chunk = append(chunk, m)
+			bytes += len(m.Key) + len(m.Value)
+		}
+	}
+}
+
+// hand is the pump: it calls the handler until the session ends or a call fails.
+func (s *session) hand(ctx context.Context) {
+	var p poll
+	for {
+		p.reset()
+		select {
+		case <-ctx.Done():
+			return
+		case chunk := <-s.chunks:
+			p.add(chunk)
+		}
+	gather: // what other partitions have ready
+		for len(p.messages) < s.run.consumer.cfg.Consumer.MaxPollRecords && p.bytes < maxPollBytes {
+			select {
+			case chunk := <-s.chunks:
+				p.add(chunk)
+			default:
+				break gather
+			}
+		}
+		if err := s.deliver(ctx, &p); err != nil {
+			if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+				s.run.fail(err)
+			}
+			return
+		}
+	}
+}
+
+// deliver hands a poll on, in pieces of max.poll.records.
+func (s *session) deliver(ctx context.Context, p *poll) error {
+	for records := p.convert(); len(records) > 0; {
+		n := min(len(records), s.run.consumer.cfg.Consumer.MaxPollRecords)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := s.run.handler.Records(ctx, records[:n:n]); err != nil {
+			return err
+		}
+		s.passed(records[:n])
+		records = records[n:]
+	}
+	return nil
+}
+
+// passed notes how far the partitions are.
+func (s *session) passed(records []kafka.Record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range records {
+		r := &records[i]
+		if i+1 < len(records) && records[i+1].Partition == r.Partition && records[i+1].Topic == r.Topic {
+			continue // only the last of a run
+		}
+		s.next[kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}] = r.Offset + 1
+	}
+}
+
+// at is where the partition is; -1 when it is not of this session.
+func (s *session) at(tp kafka.TopicPartition) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if offset, ok := s.next[tp]; ok {
+		return offset
+	}
+	return -1
+}
+
+// poll is the records of one call, with memory that is used again.
+type poll struct {
+	messages []*sarama.ConsumerMessage
+	bytes    int
+	records  []kafka.Record
+	headers  []kafka.Header
+	names    map[string]string // of headers: the same few in every record
+}
+
+func (p *poll) reset() {
+	clear(p.messages)
+	clear(p.records)
+	clear(p.headers)
+	p.messages, p.records, p.headers, p.bytes = p.messages[:0], p.records[:0], p.headers[:0], 0
+}
+
+func (p *poll) add(chunk []*sarama.ConsumerMessage) {
+	p.messages = append(p.messages, chunk...)
+	for _, m := range chunk {
+		p.bytes += len(m.Key) + len(m.Value)
+	}
+}
+
+func (p *poll) convert() []kafka.Record {
+	for _, m := range p.messages {
+		for _, h := range m.Headers {
+			p.headers = append(p.headers, kafka.Header{Key: p.name(h.Key), Value: h.Value})
+		}
+	}
+	headers := p.headers
+	for _, m := range p.messages {
+		n := len(m.Headers)
+		r := kafka.Record{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Value: m.Value, Timestamp: m.Timestamp}
+		if n > 0 {
+			r.Headers, headers = headers[:n:n], headers[n:]
+		}
+		p.records = append(p.records, r)
+	}
+	return p.records
+}
+
+// name makes the same string of the same bytes without allocating, for a bounded number of them.
+func (p *poll) name(b []byte) string {
+	if s, ok := p.names[string(b)]; ok {
+		return s
+	}
+	const most = 256
+	s := string(b)
+	if p.names == nil || len(p.names) >= most {
+		p.names = make(map[string]string)
+	}
+	p.names[s] = s
+	return s
+}
