@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/schema"
@@ -20,6 +21,9 @@ type Emitter = interface {
 // SourceTask is one running piece of a source connector.
 type SourceTask interface {
 	// Run produces records until ctx ends (nil) or a stage fails. It owns its goroutines: all have ended on return.
+	// When ctx ends it stops producing; it may then stay for Env.Drain to see the last Stored and tell its database before it returns:
+	// until it does, the worker stores whatever is acknowledged at once. What it does not wait for is stored after its return.
+	// A nil return while ctx lives says that there is nothing more to produce; the task stays RUNNING.
 	// An error whose chain has a method Retriable() bool that answers true makes the worker run a new task from the stored
 	// offset after a back-off; any other fails the task.
 	Run(ctx context.Context, out Emitter) error
@@ -38,14 +42,17 @@ type Env struct {
 	Connector string // name of the connector
 	Task      int
 	Log       *slog.Logger
+	// Drain is how long Run may stay after its context ended, to see its last records stored.
+	Drain time.Duration
 	// StoredOffset reads the stored offset of a source partition (JSON object as Offset gave it); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
 }
 
 // Source is a source connector plugin.
 type Source struct {
-	Class   string // Java class name that selects it
-	Version string
+	Class     string // Java class name that selects it
+	TaskClass string // Java class name of its tasks, shown as task.class; "" is Class with "Task" behind it
+	Version   string
 	// Validate checks a configuration and reports every error and warning; it does not connect.
 	Validate func(props map[string]string) config.Report
 	// TaskConfigs divides the work into at most max tasks.
@@ -55,10 +62,11 @@ type Source struct {
 
 // Sink is a sink connector plugin.
 type Sink struct {
-	Class    string
-	Version  string
-	Validate func(props map[string]string) config.Report
-	NewTask  func(props map[string]string, env Env) (sink.Task, error)
+	Class     string
+	TaskClass string
+	Version   string
+	Validate  func(props map[string]string) config.Report
+	NewTask   func(props map[string]string, env Env) (sink.Task, error)
 }
 
 // Plugins is all that a worker can run; only cmd/tandem knows the list.

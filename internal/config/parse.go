@@ -109,15 +109,15 @@ func (k *Key) parse(props map[string]string, used map[string]bool, r *Report) {
 		r.Warn(k.Name, "Option %q concerns the JVM only and has no effect.", k.Name)
 		return
 	}
-	if k.Required && text == "" {
-		r.Fail(k.Name, "Invalid value %s for configuration %s: a value is required", shown(k.Type, text), k.Name)
-		return
-	}
 	for _, check := range k.checks {
 		if err := check(text); err != nil {
 			r.Fail(k.Name, "Invalid value %s for configuration %s: %v", shown(k.Type, text), k.Name, err)
 			return
 		}
+	}
+	if k.Required && text == "" {
+		r.Fail(k.Name, "Invalid value %s for configuration %s: a value is required", shown(k.Type, text), k.Name)
+		return
 	}
 	if err := k.assign(text); err != nil {
 		r.Fail(k.Name, "Invalid value %s for configuration %s: %v", shown(k.Type, text), k.Name, err)

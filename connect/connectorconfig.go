@@ -1,0 +1,307 @@
+package connect
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tandem-cdc/tandem/internal/config"
+)
+
+// Tolerance is the value of errors.tolerance.
+type Tolerance string
+
+// Tolerances.
+const (
+	TolerateNone Tolerance = "none"
+	TolerateAll  Tolerance = "all"
+)
+
+// ConnectorConfig holds what every connector may set, whatever its class; start from DefaultConnectorConfig. Options of the plugin itself
+// are the plugin's.
+type ConnectorConfig struct {
+	Name         string
+	Class        string
+	Version      string // connector.plugin.version
+	TasksMax     int
+	EnforceTasks bool
+
+	// Converters without class are the worker's. With a class nothing of the worker's options is inherited.
+	KeyConverter, ValueConverter, HeaderConverter ConverterConfig
+
+	RetryTimeout  time.Duration // negative: for ever
+	RetryDelayMax time.Duration
+	Tolerance     Tolerance
+	LogErrors     bool
+	LogMessages   bool
+
+	ProducerOverride, ConsumerOverride, AdminOverride map[string]string
+
+	Source SourceConfig
+	Sink   SinkConfig
+}
+
+// SourceConfig holds what every source connector may set.
+type SourceConfig struct {
+	topics *topicRules // nil: left to the broker
+
+	// MaxRetries and RestartWait are Debezium's errors.max.retries and retriable.restart.connector.wait.ms, read from any connector: how
+	// often in a row (-1: for ever) and after which pause a task that failed with a retriable error runs again.
+	MaxRetries  int
+	RestartWait time.Duration // 0: our own back-off
+}
+
+// SinkConfig holds what every sink connector may set.
+type SinkConfig struct {
+	Topics      []string
+	TopicsRegex string
+
+	DeadLetterTopic       string
+	DeadLetterReplication int
+	DeadLetterContext     bool
+}
+
+// DefaultConnectorConfig is the only place of defaults.
+func DefaultConnectorConfig() ConnectorConfig {
+	return ConnectorConfig{
+		TasksMax:      1,
+		EnforceTasks:  true,
+		RetryDelayMax: time.Minute,
+		Tolerance:     TolerateNone,
+		Source:        SourceConfig{MaxRetries: -1},
+		Sink:          SinkConfig{DeadLetterReplication: 3},
+	}
+}
+
+// keys of every connector, in the order of Kafka Connect's listing.
+func (c *ConnectorConfig) keys() config.Keys {
+	var reload = "restart"
+	collect := func(dst *map[string]string) func(name, text string) error {
+		return func(name, text string) error {
+			if *dst == nil {
+				*dst = make(map[string]string)
+			}
+			(*dst)[name] = text
+			return nil
+		}
+	}
+	return config.Keys{
+		config.String(&c.Name, "name", "Globally unique name to use for this connector.",
+			config.Required(), config.Rank(config.High), config.Group("Common"), config.Check(checkName)),
+		config.String(&c.Class, "connector.class", "Class of the connector: the full Java name, the simple one, or that without \"Connector\".",
+			config.Required(), config.Rank(config.High), config.Group("Common")),
+		config.String(&c.Version, "connector.plugin.version", "Version of the connector.", config.Null(), config.Group("Common")),
+		config.Int(&c.TasksMax, "tasks.max", "Maximum number of tasks to use for this connector.", 1, math.MaxInt32, config.Rank(config.High), config.Group("Common")),
+		config.Bool(&c.EnforceTasks, "tasks.max.enforce", "(Deprecated) Whether a connector that makes more tasks than tasks.max fails.",
+			config.Rank(config.Low), config.Group("Common")),
+		config.Class(&c.KeyConverter.Class, "key.converter", "Converter of record keys.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("key.converter.", "Options of the key converter.", collect(&c.KeyConverter.Options), config.Group("Common")),
+		config.Class(&c.ValueConverter.Class, "value.converter", "Converter of record values.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("value.converter.", "Options of the value converter.", collect(&c.ValueConverter.Options), config.Group("Common")),
+		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("header.converter.", "Options of the header converter.", collect(&c.HeaderConverter.Options), config.Group("Common")),
+		config.Refused("transforms", "", "transforms are not there yet; remove it, or transform in the consumer."),
+		config.Refused("predicates", "", "predicates are not there yet; remove it."),
+		config.String(&reload, "config.action.reload", "What to do when an external configuration value changes; there are none yet.",
+			config.Rank(config.Low), config.Group("Common"), config.Check(oneOf("none", "restart"))),
+		duration(&c.RetryTimeout, "errors.retry.timeout", "The maximum duration in milliseconds that a failed operation will be reattempted; -1 for ever.",
+			config.Group("Error Handling")),
+		duration(&c.RetryDelayMax, "errors.retry.delay.max.ms", "The maximum duration in milliseconds between consecutive retry attempts.",
+			config.Group("Error Handling")),
+		config.String((*string)(&c.Tolerance), "errors.tolerance", "Whether records that cannot be converted fail the task (none) or are skipped (all).",
+			config.Group("Error Handling"), config.Check(oneOf("none", "all"))),
+		config.Bool(&c.LogErrors, "errors.log.enable", "Whether each error and the operation that failed is logged.", config.Group("Error Handling")),
+		config.Bool(&c.LogMessages, "errors.log.include.messages", "Whether the log names the record that failed.", config.Group("Error Handling")),
+		config.Prefix("producer.override.", "Options of the producers, if the worker's policy allows them.", collect(&c.ProducerOverride)),
+		config.Prefix("consumer.override.", "Options of the consumers, if the worker's policy allows them.", collect(&c.ConsumerOverride)),
+		config.Prefix("admin.override.", "Options of the admin clients, if the worker's policy allows them.", collect(&c.AdminOverride)),
+	}
+}
+
+func (c *SourceConfig) keys() config.Keys {
+	var groups []string
+	support, boundary := "requested", "poll"
+	return config.Keys{
+		config.List(&groups, "topic.creation.groups", "Groups of configurations for topics created by source connectors.",
+			config.Rank(config.Low), config.Group("Topic Creation")),
+		config.String(&support, "exactly.once.support", "Permitted values are requested, required.", config.Group("Exactly Once Support"),
+			config.Check(oneOfAnyCase("REQUIRED", "REQUESTED"))),
+		config.String(&boundary, "transaction.boundary", "Permitted values are: poll, interval, connector.", config.Group("Exactly Once Support"),
+			config.Check(oneOfAnyCase("INTERVAL", "POLL", "CONNECTOR"))),
+		duration(new(time.Duration), "transaction.boundary.interval.ms", "Only with exactly-once support, in a distributed worker.",
+			config.Null(), config.Rank(config.Low), config.Group("Exactly Once Support")),
+		config.String(new(string), "offsets.storage.topic", "Only in a distributed worker.", config.Null(), config.Rank(config.Low), config.Group("offsets.topic")),
+	}
+}
+
+func (c *SinkConfig) keys() config.Keys {
+	return config.Keys{
+		config.List(&c.Topics, "topics", "List of topics to consume, separated by commas.", config.Rank(config.High), config.Group("Common")),
+		config.String(&c.TopicsRegex, "topics.regex", "Regular expression of the whole names of the topics to consume.",
+			config.Rank(config.High), config.Group("Common"), config.Check(checkPattern)),
+		config.String(&c.DeadLetterTopic, "errors.deadletterqueue.topic.name", "Topic for records that cannot be converted; empty: none.", config.Group("Error Handling")),
+		config.Int(&c.DeadLetterReplication, "errors.deadletterqueue.topic.replication.factor", "Replicas of the dead letter queue's topic when it is created.",
+			-1, math.MaxInt16, config.Group("Error Handling")),
+		config.Bool(&c.DeadLetterContext, "errors.deadletterqueue.context.headers.enable", "Whether dead letters carry headers that tell what happened.",
+			config.Group("Error Handling")),
+	}
+}
+
+// workerNames are the names and prefixes of a connector's options that are the worker's business, not the plugin's.
+var workerNames = []string{"name", "connector.class", "connector.plugin.version", "tasks.max", "tasks.max.enforce",
+	"key.converter", "key.converter.", "value.converter", "value.converter.", "header.converter", "header.converter.",
+	"transforms", "transforms.", "predicates", "predicates.", "config.action.reload",
+	"errors.retry.timeout", "errors.retry.delay.max.ms", "errors.tolerance", "errors.log.enable", "errors.log.include.messages",
+	"producer.override.", "consumer.override.", "admin.override."}
+
+var workerSourceNames = []string{creationPrefix, "exactly.once.support", "transaction.boundary", "transaction.boundary.interval.ms", "offsets.storage.topic",
+	"errors.max.retries", "retriable.restart.connector.wait.ms"}
+
+var workerSinkNames = []string{"topics", "topics.regex", "errors.deadletterqueue.topic.name", "errors.deadletterqueue.topic.replication.factor",
+	"errors.deadletterqueue.context.headers.enable"}
+
+// parseConnectorConfig reads the common options. Errors stand in the order of Kafka Connect's.
+func parseConnectorConfig(props map[string]string, kind Kind) (ConnectorConfig, config.Report) {
+	c := DefaultConnectorConfig()
+	keys, names := c.keys(), workerNames
+	switch kind {
+	case KindSource:
+		keys, names = append(keys, c.Source.keys()...), slices.Concat(names, workerSourceNames)
+	case KindSink:
+		keys, names = append(keys, c.Sink.keys()...), slices.Concat(names, workerSinkNames)
+	}
+	own := make(map[string]string)
+	for name, text := range props {
+		if isOf(name, names) {
+			own[name] = text
+		}
+	}
+	r := keys.Parse(own, "transforms.", "predicates.", creationPrefix, "errors.max.retries", "retriable.restart.connector.wait.ms")
+	if i := slices.IndexFunc(r.Errors, func(p config.Problem) bool {
+		return p.Name == "tasks.max" && strings.Contains(p.Message, "Not a number")
+	}); i >= 0 { // as Kafka Connect, which checks the absent number too
+		null := config.Problem{Name: "tasks.max", Message: "Invalid value null for configuration tasks.max: Value must be non-null"}
+		r.Errors = slices.Insert(r.Errors, i+1, null)
+	}
+	for _, half := range []struct {
+		name string
+		c    *ConverterConfig
+	}{{"key.converter", &c.KeyConverter}, {"value.converter", &c.ValueConverter}, {"header.converter", &c.HeaderConverter}} {
+		if half.c.Class == "" && len(half.c.Options) > 0 {
+			for _, option := range slices.Sorted(maps.Keys(half.c.Options)) {
+				r.Warn(half.name+"."+option, "Option %q has no effect: the connector names no %q of its own, so the worker's holds with the worker's options.",
+					half.name+"."+option, half.name)
+			}
+		}
+	}
+	switch kind {
+	case KindSource:
+		c.Source.finish(props, &r)
+	case KindSink:
+		c.Sink.check(&r)
+	}
+	return c, r
+}
+
+// finish reads what several options together tell.
+func (c *SourceConfig) finish(props map[string]string, r *config.Report) {
+	c.topics = parseTopicRules(props, r)
+	if n, err := strconv.Atoi(strings.TrimSpace(props["errors.max.retries"])); err == nil {
+		c.MaxRetries = n
+	}
+	if n, err := strconv.ParseInt(strings.TrimSpace(props["retriable.restart.connector.wait.ms"]), 10, 64); err == nil && n > 0 {
+		c.RestartWait = millis(n)
+	}
+	if strings.EqualFold(strings.TrimSpace(props["exactly.once.support"]), "required") {
+		r.Warn("exactly.once.support", "Option \"exactly.once.support\" has no effect in a standalone worker: records are delivered at least once.")
+	}
+	for _, name := range []string{"transaction.boundary", "transaction.boundary.interval.ms", "offsets.storage.topic"} {
+		if _, given := props[name]; given {
+			r.Warn(name, "Option %q has no effect in a standalone worker.", name)
+		}
+	}
+}
+
+// check finds what only several options together tell.
+func (c *SinkConfig) check(r *config.Report) {
+	names := []string{"topics", "topics.regex"}
+	broken := slices.ContainsFunc(r.Errors, func(p config.Problem) bool { return slices.Contains(names, p.Name) })
+	switch {
+	case broken:
+	case len(c.Topics) == 0 && c.TopicsRegex == "":
+		for _, n := range names {
+			r.Fail(n, "Must configure one of topics or topics.regex")
+		}
+	case len(c.Topics) > 0 && c.TopicsRegex != "":
+		for _, n := range names {
+			r.Fail(n, "topics and topics.regex are mutually exclusive options, but both are set.")
+		}
+	}
+	for i, topic := range c.Topics {
+		if slices.Contains(c.Topics[:i], topic) {
+			r.Fail("topics", "Configuration 'topics' values must not be duplicated.")
+			return
+		}
+	}
+	const dlq = "errors.deadletterqueue.topic.name"
+	switch {
+	case c.DeadLetterTopic == "" || broken:
+	case slices.Contains(c.Topics, c.DeadLetterTopic):
+		r.Fail(dlq, "The DLQ topic '%s' may not be included in the list of topics ('topics=[%s]') consumed by the connector",
+			c.DeadLetterTopic, strings.Join(c.Topics, ", "))
+	case c.TopicsRegex != "" && joinPatterns([]string{c.TopicsRegex}).MatchString(c.DeadLetterTopic):
+		r.Fail(dlq, "The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector",
+			c.DeadLetterTopic, c.TopicsRegex)
+	}
+}
+
+func isOf(name string, names []string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return name == n || strings.HasSuffix(n, ".") && strings.HasPrefix(name, n) })
+}
+
+func checkName(text string) error {
+	if text == "" {
+		return complaint("String may not be empty")
+	}
+	var control []string
+	for _, c := range text {
+		if c < 0x20 || c >= 0x7F && c < 0xA0 {
+			control = append(control, strconv.Itoa(int(c)))
+		}
+	}
+	if len(control) > 0 {
+		return complaint("String may not contain control sequences but had the following ASCII chars: %s", strings.Join(control, ", "))
+	}
+	return nil
+}
+
+func oneOf(values ...string) func(string) error {
+	return func(text string) error {
+		if !slices.Contains(values, text) {
+			return complaint("String must be one of: %s", strings.Join(values, ", "))
+		}
+		return nil
+	}
+}
+
+func oneOfAnyCase(values ...string) func(string) error {
+	return func(text string) error {
+		if !slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, text) }) {
+			return complaint("String must be one of (case insensitive): %s", strings.Join(values, ", "))
+		}
+		return nil
+	}
+}
+
+// duration is a number of milliseconds of any sign; a negative one stands for ever.
+func duration(dst *time.Duration, name, doc string, opts ...config.Option) config.Key {
+	k := config.Millis(dst, name, doc, math.MinInt64, opts...)
+	return k
+}
+
+func millis(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
+}

@@ -1,0 +1,99 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/tandem-cdc/tandem/connect"
+)
+
+// errorBody is the body of every error.
+type errorBody struct {
+	Code    int    `json:"error_code"`
+	Message string `json:"message"`
+}
+
+// contentKind says whether an error carries a Content-Type: those that Kafka Connect's framework raises before it chose a method carry none.
+type contentKind bool
+
+const (
+	bare   contentKind = false
+	asJSON contentKind = true
+)
+
+// writeError answers with the framework's own text, "HTTP 404 Not Found".
+func writeError(rw http.ResponseWriter, status int, kind contentKind) int {
+	return writeBody(rw, status, kind, errorBody{status, fmt.Sprintf("HTTP %d %s", status, http.StatusText(status))})
+}
+
+// writeFailure answers with the error of a handler.
+func writeFailure(rw http.ResponseWriter, err error) int {
+	status := http.StatusInternalServerError
+	var refused *connect.RefusedError
+	if errors.As(err, &refused) {
+		switch refused.Why {
+		case connect.Invalid:
+			status = http.StatusBadRequest
+		case connect.NotFound:
+			status = http.StatusNotFound
+		case connect.Conflict:
+			status = http.StatusConflict
+		}
+	}
+	return writeBody(rw, status, asJSON, errorBody{status, err.Error()})
+}
+
+func writeAnswer(rw http.ResponseWriter, out answer) int {
+	if out.location != "" {
+		rw.Header().Set("Location", out.location)
+	}
+	if out.body == nil {
+		rw.WriteHeader(out.status)
+		return out.status
+	}
+	return writeBody(rw, out.status, asJSON, out.body)
+}
+
+func writeBody(rw http.ResponseWriter, status int, kind contentKind, body any) int {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(body); err != nil { // our own types always encode
+		status = http.StatusInternalServerError
+	}
+	if kind == asJSON {
+		rw.Header().Set("Content-Type", "application/json")
+	} else {
+		rw.Header()["Content-Type"] = nil // else net/http guesses one
+	}
+	rw.WriteHeader(status)
+	rw.Write(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})) // a client that is gone needs no answer
+	return status
+}
+
+// writeOptions lists the methods of a resource.
+func writeOptions(rw http.ResponseWriter, res *resource) int {
+	names := []string{http.MethodHead}
+	for _, m := range res.methods {
+		names = append(names, m.name)
+	}
+	names = append(names, http.MethodOptions)
+	rw.Header().Set("Allow", strings.Join(names, ","))
+	rw.Header().Set("Content-Type", "text/plain")
+	fmt.Fprint(rw, strings.Join(names, ", "))
+	return http.StatusOK
+}
+
+// writeAmbiguous answers as Jetty to a path that it does not take.
+func writeAmbiguous(rw http.ResponseWriter, why string) int {
+	rw.Header().Set("Content-Type", "text/html;charset=iso-8859-1")
+	rw.WriteHeader(http.StatusBadRequest)
+	fmt.Fprintf(rw, "<html>\n<head>\n<meta http-equiv=\"Content-Type\" content=\"text/html;charset=ISO-8859-1\"/>\n<title>Error 400 %[1]s</title>\n</head>\n"+
+		"<body>\n<h2>HTTP ERROR 400 %[1]s</h2>\n<table>\n<tr><th>URI:</th><td>/badURI</td></tr>\n<tr><th>STATUS:</th><td>400</td></tr>\n"+
+		"<tr><th>MESSAGE:</th><td>%[1]s</td></tr>\n</table>\n</body>\n</html>\n", why)
+	return http.StatusBadRequest
+}

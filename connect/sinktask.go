@@ -1,0 +1,360 @@
+package connect
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-cdc/tandem/kafka"
+	"github.com/tandem-cdc/tandem/kafka/client"
+	"github.com/tandem-cdc/tandem/schema"
+	"github.com/tandem-cdc/tandem/sink"
+)
+
+// consumer is what a sink task needs of kafka/client.Consumer.
+type consumer interface {
+	Run(ctx context.Context, h client.Handler) error
+	Commit(ctx context.Context, positions []kafka.Position) error
+}
+
+// sinkRunner runs one sink task as a member of the connector's consumer group: one life.
+type sinkRunner struct {
+	id      taskID
+	plugin  *Sink
+	props   map[string]string
+	config  ConnectorConfig
+	worker  *WorkerConfig
+	conv    converters
+	classes map[stage]string
+	log     *slog.Logger
+	clients clients
+}
+
+// sinkLife is the state of one life, and the consumer's handler.
+type sinkLife struct {
+	*sinkRunner
+	consumer  consumer
+	tolerance *tolerance
+
+	mu      sync.Mutex // one call of the task at a time: the consumer's goroutine, and the one that flushes
+	task    sink.Task  // nil while no partition is open
+	open    []kafka.TopicPartition
+	batch   []sink.Record
+	left    []int                          // indexes of the records of the batch that are left out
+	behind  map[kafka.TopicPartition]int64 // where to go on in partitions whose last records were left out
+	dirty   bool                           // something was put or left out since the last commit
+	flushes failing
+	puts    uint64
+	headers headerCache
+}
+
+// run is the way of a life: join the group, then per batch Records, and a flush about every second, until ctx ends or a stage fails.
+// progress tells that something was put.
+func (r *sinkRunner) run(ctx context.Context, running func()) (progress bool, err error) {
+	l := &sinkLife{sinkRunner: r, consumer: r.clients.consumer(r.subscription()), behind: make(map[kafka.TopicPartition]int64)}
+	l.tolerance = &tolerance{id: r.id, config: &r.config, classes: r.classes, log: r.log}
+	stopDead, err := l.startDeadLetters(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer stopDead()
+	running()
+	g, groupCtx := errgroup.WithContext(ctx)
+	ended, end := context.WithCancel(groupCtx)
+	g.Go(func() error { defer end(); return l.consumer.Run(groupCtx, l) })
+	g.Go(func() error { return l.flushRegularly(ended) })
+	err = g.Wait()
+	return l.puts > 0, errors.Join(err, l.closeAll(ctx))
+}
+
+// Assigned opens partitions and returns where the store says to go on.
+func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment) ([]kafka.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(partitions) == 0 {
+		return nil, nil
+	}
+	if l.task == nil {
+		task, err := l.plugin.NewTask(l.props, l.env())
+		if err != nil {
+			return nil, err
+		}
+		l.task = task
+	}
+	opened := make([]sink.Assignment, len(partitions))
+	for i, p := range partitions {
+		opened[i] = sink.Assignment(p)
+		l.open = append(l.open, p.TopicPartition)
+	}
+	var positions []kafka.Position
+	err := l.config.retries().forever().untilDone(ctx, l.log, "open the partitions", func() (err error) {
+		positions, err = l.task.Open(ctx, opened)
+		return err
+	})
+	return positions, err
+}
+
+// Records is the way of a batch: convert, put, remember what was left out. Flushing and committing come with the next second.
+func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.convert(ctx, records)
+	if err == nil && len(l.batch) > 0 {
+		err = l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.task.Put(ctx, l.batch) })
+	}
+	if err != nil {
+		if ctx.Err() != nil { // the partitions are given up: whoever gets them begins behind the last commit
+			return nil
+		}
+		return err
+	}
+	l.remember(records)
+	l.puts += uint64(len(l.batch))
+	l.dirty = true
+	return nil
+}
+
+// Revoked makes durable what was put, commits, and closes partitions. Lost ones are another's already: nothing is committed.
+func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartition, lost bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.task == nil {
+		return nil
+	}
+	var err error
+	if !lost {
+		err = l.flush(ctx)
+	}
+	return errors.Join(err, l.close(ctx, partitions))
+}
+
+// convert fills the batch. A record that cannot be converted is left out, or ends the task.
+func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
+	clear(l.batch) // let go of what the last one held
+	l.batch, l.left = l.batch[:0], l.left[:0]
+	for i := range records {
+		r := &records[i]
+		out := sink.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Raw: r}
+		at, err := l.convertRecord(ctx, r, &out)
+		if err == nil {
+			l.batch = append(l.batch, out)
+			continue
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		if err := l.tolerance.sink(ctx, r, at, err); err != nil {
+			return err
+		}
+		l.left = append(l.left, i)
+	}
+	return nil
+}
+
+// convertRecord converts key, value and headers; a registry that is not reachable is waited for.
+func (l *sinkLife) convertRecord(ctx context.Context, r *kafka.Record, out *sink.Record) (at stage, err error) {
+	for {
+		at = stageKey
+		out.KeySchema, out.Key, err = l.conv.key.Deserialize(ctx, r.Topic, r.Key)
+		if err == nil {
+			at = stageValue
+			out.ValueSchema, out.Value, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value)
+		}
+		if err == nil {
+			at = stageHeader
+			out.Headers, err = l.headers.convert(ctx, l.conv, r)
+		}
+		if err == nil || !retriable(err) {
+			return at, err
+		}
+		probe := func() error { // only until it is there again: then all of the record anew
+			_, _, err := l.conv.key.Deserialize(ctx, r.Topic, r.Key)
+			if err == nil {
+				_, _, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value)
+			}
+			return err
+		}
+		if err := l.config.retries().untilDone(ctx, l.log, "convert a record", probe); err != nil {
+			return at, err
+		}
+	}
+}
+
+// remember notes, per partition, where the run of left out records at its end is over: the store does not know of them.
+func (l *sinkLife) remember(records []kafka.Record) {
+	if len(l.left) == 0 && len(l.behind) == 0 {
+		return
+	}
+	left := l.left
+	for i := range records {
+		at := kafka.TopicPartition{Topic: records[i].Topic, Partition: records[i].Partition}
+		if len(left) > 0 && left[0] == i {
+			left = left[1:]
+			l.behind[at] = records[i].Offset + 1
+		} else {
+			delete(l.behind, at)
+		}
+	}
+}
+
+// flush makes durable what was put and commits the positions behind it, in this order, with those behind left out records.
+func (l *sinkLife) flush(ctx context.Context) error {
+	if !l.dirty || l.task == nil {
+		return nil
+	}
+	positions, err := l.task.Flush(ctx)
+	if err != nil {
+		return fmt.Errorf("flush the store: %w", err)
+	}
+	if l.tolerance.dead != nil {
+		if err := l.tolerance.dead.acknowledged(ctx); err != nil {
+			return fmt.Errorf("publish dead letters: %w", err)
+		}
+	}
+	for at, offset := range l.behind {
+		i := slices.IndexFunc(positions, func(p kafka.Position) bool { return p.TopicPartition == at })
+		if i < 0 {
+			positions = append(positions, kafka.Position{TopicPartition: at, Offset: offset})
+		} else {
+			positions[i].Offset = max(positions[i].Offset, offset)
+		}
+	}
+	if len(positions) > 0 {
+		if err := l.consumer.Commit(ctx, positions); err != nil {
+			l.log.Warn("cannot commit the group's offsets, the next commit will", "error", err)
+			return nil
+		}
+	}
+	l.dirty = false
+	return nil
+}
+
+// flushRegularly flushes about every second, until ctx ends or the store fails for good.
+func (l *sinkLife) flushRegularly(ctx context.Context) error {
+	ticks := time.NewTicker(max(min(commitEvery, l.worker.OffsetFlushInterval), 10*time.Millisecond))
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticks.C:
+		}
+		l.mu.Lock()
+		err := l.flush(ctx)
+		l.mu.Unlock()
+		if err != nil && !retriable(err) && ctx.Err() == nil {
+			return err
+		}
+		if l.flushes.say(err != nil) && ctx.Err() == nil {
+			l.log.Warn("cannot flush, trying again", "error", err, "failures", l.flushes.count)
+		}
+	}
+}
+
+// close gives partitions up. A task without any is done with; the next assignment gets a new one.
+func (l *sinkLife) close(ctx context.Context, partitions []kafka.TopicPartition) error {
+	err := l.task.Close(ctx, partitions)
+	l.open = slices.DeleteFunc(l.open, func(p kafka.TopicPartition) bool { return slices.Contains(partitions, p) })
+	for _, p := range partitions {
+		delete(l.behind, p)
+	}
+	if len(l.open) == 0 {
+		l.task, l.dirty = nil, false
+	}
+	if err != nil {
+		return fmt.Errorf("close partitions: %w", err)
+	}
+	return nil
+}
+
+// closeAll closes what a life that ended by an error left open, without committing.
+func (l *sinkLife) closeAll(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.task == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.worker.ShutdownTimeout)
+	defer cancel()
+	return l.close(ctx, slices.Clone(l.open))
+}
+
+// startDeadLetters makes the queue's topic and runs its producer, which outlives the consumer.
+func (l *sinkLife) startDeadLetters(ctx context.Context) (stop func(), err error) {
+	s := &l.config.Sink
+	if s.DeadLetterTopic == "" {
+		return func() {}, nil
+	}
+	dead := &deadLetters{id: l.id, topic: s.DeadLetterTopic, replicas: s.DeadLetterReplication, context: s.DeadLetterContext, producer: l.clients.deadLetters()}
+	a := l.clients.admin()
+	defer a.Close()
+	if err := l.config.retries().forever().untilDone(ctx, l.log, "prepare the dead letter queue", func() error { return dead.ensure(ctx, a) }); err != nil {
+		return nil, err
+	}
+	l.tolerance.dead = dead
+	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1) // sender: the producer's goroutine, once. Bound: that one.
+	go func() { ended <- dead.producer.Run(runCtx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			l.log.Warn("the producer of dead letters ended", "error", err)
+		}
+	}, nil
+}
+
+func (r *sinkRunner) subscription() client.Subscription {
+	if len(r.config.Sink.Topics) > 0 {
+		return client.Subscription{Topics: r.config.Sink.Topics}
+	}
+	pattern := regexp.MustCompile("^(?:" + r.config.Sink.TopicsRegex + ")$") // it was checked
+	return client.Subscription{Match: pattern.MatchString}
+}
+
+func (r *sinkRunner) env() Env {
+	return Env{
+		Connector:    r.id.connector,
+		Task:         r.id.task,
+		Log:          r.log,
+		Drain:        r.worker.ShutdownTimeout,
+		StoredOffset: func(context.Context, []byte) ([]byte, error) { return nil, nil }, // sinks have consumer offsets
+	}
+}
+
+// headerCache converts headers, and not again as long as records carry the same ones: most connectors repeat them.
+type headerCache struct {
+	topic     string
+	raw       []kafka.Header
+	converted []schema.Header
+}
+
+func (c *headerCache) convert(ctx context.Context, conv converters, r *kafka.Record) ([]schema.Header, error) {
+	if len(r.Headers) == 0 {
+		return nil, nil
+	}
+	same := func(a, b kafka.Header) bool {
+		return a.Key == b.Key && (a.Value == nil) == (b.Value == nil) && bytes.Equal(a.Value, b.Value)
+	}
+	if c.topic == r.Topic && slices.EqualFunc(c.raw, r.Headers, same) {
+		return c.converted, nil
+	}
+	converted := make([]schema.Header, len(r.Headers))
+	raw := make([]kafka.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		var err error
+		if converted[i], err = conv.header.ToHeader(ctx, r.Topic, h.Key, h.Value); err != nil {
+			return nil, err
+		}
+		raw[i] = kafka.Header{Key: h.Key, Value: bytes.Clone(h.Value)}
+	}
+	*c = headerCache{r.Topic, raw, converted}
+	return converted, nil
+}

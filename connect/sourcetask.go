@@ -1,0 +1,190 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// commitEvery is how often the offset store is asked for, as long as records are acknowledged; offset.flush.interval.ms may ask for more.
+const commitEvery = time.Second
+
+// sourceRunner runs one source task, from its start to its end or failure: one life. The supervisor gives it as many as it needs.
+type sourceRunner struct {
+	id        taskID
+	plugin    *Source
+	props     map[string]string
+	config    ConnectorConfig
+	worker    *WorkerConfig
+	conv      converters
+	offsets   offsetStore
+	log       *slog.Logger
+	clients   clients
+	tolerance *tolerance
+}
+
+// sourceLife is the state of one life. Its fields belong to the goroutine of run but for the emitter, which is the task's.
+type sourceLife struct {
+	*sourceRunner
+	task     SourceTask
+	producer producer
+	emitter  *emitter
+	store    failing // of the offset store
+	stored   uint64  // count of stores
+	stall    stall
+}
+
+// run is the way of a life: start the producer and the task, store offsets while they go on, then drain and store the rest. progress tells
+// that something was stored.
+func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, err error) {
+	l := &sourceLife{sourceRunner: r, producer: r.clients.producer()}
+	l.task, err = r.plugin.NewTask(r.props, r.env())
+	if err != nil {
+		return false, err
+	}
+	topics := &ruledTopics{rules: r.config.Source.topics, log: r.log}
+	if topics.rules != nil {
+		topics.admin = r.clients.admin()
+		defer topics.admin.Close()
+	}
+	taskCtx, stopTask := context.WithCancel(ctx)
+	defer stopTask()
+	producerCtx, stopProducer := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the task: what was sent is acknowledged
+	defer stopProducer()
+	l.emitter = &emitter{ctx: taskCtx, log: r.log, conv: r.conv, topics: topics, producer: l.producer,
+		retries: r.config.retries(), skip: r.tolerance.source}
+
+	sent := make(chan error, 1)  // sender: the producer's goroutine, once. Bound: that one.
+	ended := make(chan error, 1) // sender: the task's goroutine, once. Bound: that one.
+	go func() { sent <- l.producer.Run(producerCtx) }()
+	go func() { ended <- l.task.Run(taskCtx, l.emitter) }()
+	running()
+
+	err, producerErr, producerEnded := l.follow(ctx, stopTask, ended, sent)
+	if !producerEnded {
+		l.drain(ctx)
+		stopProducer()
+		producerErr = <-sent
+	}
+	if storeErr := l.commit(); storeErr != nil {
+		err = errors.Join(err, storeErr)
+	}
+	if producerErr != nil { // the cause: what the task says is its consequence
+		err = fmt.Errorf("publish records: %w", producerErr)
+	}
+	return l.stored > 0, err
+}
+
+// follow stores offsets until the task has returned. A producer that ends before ends the task.
+func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-chan error) (taskErr, producerErr error, producerEnded bool) {
+	ticks := time.NewTicker(max(min(commitEvery, l.worker.OffsetFlushInterval), 10*time.Millisecond))
+	defer ticks.Stop()
+	stopping := ctx.Done()
+	var prompt <-chan struct{} // progress, once the task is to stop: it waits for its last offset
+	for {
+		select {
+		case taskErr = <-ended:
+			return taskErr, producerErr, producerEnded
+		case producerErr = <-sent:
+			producerEnded, sent = true, nil
+			if producerErr == nil {
+				producerErr = errors.New("the producer ended by itself")
+			}
+			stopTask()
+		case <-stopping:
+			stopping, prompt = nil, l.producer.Progress()
+			l.producer.Flush()
+			l.commitOrSay()
+		case <-prompt:
+			l.commitOrSay()
+		case <-ticks.C:
+			l.commitOrSay()
+			l.stall.watch(l.producer, l.log)
+		}
+	}
+}
+
+// drain waits for the acknowledgement of what was sent, for offset.flush.timeout.ms at most.
+func (l *sourceLife) drain(ctx context.Context) {
+	l.producer.Flush()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.worker.OffsetFlushTimeout)
+	defer cancel()
+	if err := l.producer.WaitAcked(ctx, l.producer.Sent()); err != nil {
+		l.log.Warn("the last records are not acknowledged, they will be sent again", "error", err,
+			"sent", l.producer.Sent(), "acknowledged", l.producer.Acked())
+	}
+}
+
+// commit stores the offset behind the acknowledged records and tells the task: in this order, always.
+func (l *sourceLife) commit() error {
+	n := l.emitter.acked()
+	partition, offset, ok := l.task.Offset(n)
+	if !ok {
+		return nil
+	}
+	if err := l.offsets.put(l.id.connector, partition, offset); err != nil {
+		return err
+	}
+	l.stored++
+	l.task.Stored(n)
+	return nil
+}
+
+// commitOrSay is commit for the time of running: the next one may succeed.
+func (l *sourceLife) commitOrSay() {
+	err := l.commit()
+	if l.store.say(err != nil) {
+		l.log.Error("cannot store the source offset, trying again", "error", err, "failures", l.store.count)
+	}
+}
+
+// failing counts failures in a row and says which are worth a line: the first, second, fourth, …
+type failing struct{ count int }
+
+func (f *failing) say(failed bool) bool {
+	if !failed {
+		f.count = 0
+		return false
+	}
+	f.count++
+	return f.count&(f.count-1) == 0
+}
+
+// stall says when a broker acknowledges nothing for long, for the producer waits as long as delivery.timeout.ms allows: by default for ever.
+type stall struct {
+	acked  uint64
+	since  time.Time     // of the last growth, or of the last record being acknowledged
+	wanted time.Duration // when to say it next
+}
+
+const stallAfter = 10 * time.Second // longer than a change of the partition's leader takes
+
+func (s *stall) watch(p producer, log *slog.Logger) {
+	acked, now := p.Acked(), time.Now()
+	if acked != s.acked || acked == p.Sent() || s.since.IsZero() {
+		if s.wanted > stallAfter {
+			log.Info("records are acknowledged again", "after", now.Sub(s.since).Round(time.Second))
+		}
+		s.acked, s.since, s.wanted = acked, now, stallAfter
+		return
+	}
+	if silent := now.Sub(s.since); silent >= s.wanted {
+		log.Warn("no record was acknowledged for some time: is the broker reachable, has the topic a leader and enough in-sync replicas? Sending goes on",
+			"for", silent.Round(time.Second), "waiting", p.Sent()-acked)
+		s.wanted *= 2
+	}
+}
+
+func (r *sourceRunner) env() Env {
+	return Env{
+		Connector: r.id.connector,
+		Task:      r.id.task,
+		Log:       r.log,
+		Drain:     r.worker.ShutdownTimeout,
+		StoredOffset: func(_ context.Context, partition []byte) ([]byte, error) {
+			return r.offsets.get(r.id.connector, partition)
+		},
+	}
+}

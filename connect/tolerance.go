@@ -1,0 +1,132 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/tandem-cdc/tandem/kafka"
+	"github.com/tandem-cdc/tandem/kafka/client"
+	"github.com/tandem-cdc/tandem/schema/converter"
+)
+
+// stage is where a record failed, as Kafka Connect names it.
+type stage string
+
+const (
+	stageKey    stage = "KEY_CONVERTER"
+	stageValue  stage = "VALUE_CONVERTER"
+	stageHeader stage = "HEADER_CONVERTER"
+)
+
+// tolerance decides over records that cannot be converted: errors.tolerance, errors.log.* and, for sinks, the dead letter queue.
+type tolerance struct {
+	id      taskID
+	config  *ConnectorConfig
+	classes map[stage]string // Java class names of the converters
+	log     *slog.Logger
+	dead    *deadLetters // nil without a queue
+
+	skipped atomic.Uint64
+}
+
+// source is for a record that a source task made; a nil error leaves it out.
+func (t *tolerance) source(at stage, err error) error {
+	if t.config.LogErrors {
+		t.log.Error("cannot convert a record", "stage", string(at), "class", t.classes[at], "error", err)
+	}
+	if t.config.Tolerance != TolerateAll {
+		return &toleranceError{err}
+	}
+	t.skipped.Add(1)
+	return nil
+}
+
+// sink is for a record that was consumed; a nil error leaves it out. It goes to the dead letter queue in either case.
+func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err error) error {
+	if t.config.LogErrors {
+		attrs := []any{"stage", string(at), "class", t.classes[at], "error", err}
+		if t.config.LogMessages {
+			attrs = append(attrs, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "timestamp", r.Timestamp)
+		}
+		t.log.Error("cannot convert a record", attrs...)
+	}
+	if t.dead != nil {
+		if deadErr := t.dead.send(ctx, r, at, t.classes[at], err); deadErr != nil {
+			return fmt.Errorf("publish a dead letter to topic %q: %w", t.config.Sink.DeadLetterTopic, deadErr)
+		}
+	}
+	if t.config.Tolerance != TolerateAll {
+		return &toleranceError{fmt.Errorf("record of topic %q, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)}
+	}
+	t.skipped.Add(1)
+	return nil
+}
+
+// deadLetters is the dead letter queue of a sink task.
+type deadLetters struct {
+	id       taskID
+	topic    string
+	replicas int
+	context  bool // whether headers tell what happened
+	producer producer
+	record   kafka.Record
+	headers  []kafka.Header
+}
+
+// ensure makes the queue's topic, with one partition as Kafka Connect does.
+func (d *deadLetters) ensure(ctx context.Context, a admin) error {
+	_, exists, err := a.Topic(ctx, d.topic)
+	if err == nil && !exists {
+		_, err = a.CreateTopic(ctx, client.NewTopic{Name: d.topic, Partitions: 1, Replicas: d.replicas})
+	}
+	if err != nil {
+		return fmt.Errorf("create the topic %q of the dead letter queue (errors.deadletterqueue.topic.*): %w", d.topic, err)
+	}
+	return nil
+}
+
+// send publishes the record as it was consumed: its headers first, then those that tell what happened.
+func (d *deadLetters) send(ctx context.Context, r *kafka.Record, at stage, class string, err error) error {
+	d.headers = append(d.headers[:0], r.Headers...)
+	if d.context {
+		d.headers = d.appendContext(d.headers, r, at, class, err)
+	}
+	d.record = kafka.Record{Topic: d.topic, Partition: kafka.AnyPartition, Key: r.Key, Value: r.Value, Headers: d.headers, Timestamp: r.Timestamp}
+	return d.producer.Send(ctx, &d.record)
+}
+
+// acknowledged waits until every dead letter is: before that, the records' offsets must not be committed.
+func (d *deadLetters) acknowledged(ctx context.Context) error {
+	n := d.producer.Sent()
+	if d.producer.Acked() >= n {
+		return nil
+	}
+	d.producer.Flush()
+	return d.producer.WaitAcked(ctx, n)
+}
+
+func (d *deadLetters) appendContext(dst []kafka.Header, r *kafka.Record, at stage, class string, err error) []kafka.Header {
+	exception, message := "org.apache.kafka.connect.errors.ConnectException", err.Error()
+	var data *converter.DataError
+	if errors.As(err, &data) {
+		exception, message = "org.apache.kafka.connect.errors.DataException", data.Err.Error()
+	}
+	add := func(name, text string) {
+		dst = append(dst, kafka.Header{Key: "__connect.errors." + name, Value: []byte(text)})
+	}
+	add("topic", r.Topic)
+	add("partition", strconv.Itoa(int(r.Partition)))
+	add("offset", strconv.FormatInt(r.Offset, 10))
+	add("connector.name", d.id.connector)
+	add("task.id", strconv.Itoa(d.id.task))
+	add("stage", string(at))
+	add("class.name", class)
+	add("exception.class.name", exception)
+	add("exception.message", message)
+	add("exception.stacktrace", exception+": "+message+"\n")
+	return dst
+}
