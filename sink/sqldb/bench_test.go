@@ -1,0 +1,72 @@
+package sqldb
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/tandem-cdc/tandem/schema"
+	"github.com/tandem-cdc/tandem/sink"
+)
+
+func decimalOf(unscaled int64) schema.Value {
+	b := binary.BigEndian.AppendUint64(nil, uint64(unscaled))
+	for len(b) > 1 && (b[0] == 0 && b[1] < 0x80 || b[0] == 0xff && b[1] >= 0x80) {
+		b = b[1:]
+	}
+	return schema.OfBytes(b)
+}
+
+func decimalSchema(precision, scale string) *schema.Schema {
+	return typed(schema.Bytes, schema.DecimalName, schema.ScaleParameter, scale, schema.PrecisionParameter, precision)
+}
+
+// orderItems is the bike store's largest table.
+func orderItems() *source {
+	return newSource("bikes.store.order_items", 2, field("order_id", int32Of()), field("item_id", int32Of()), field("product_id", int32Of()),
+		field("quantity", int32Of()), field("list_price", decimalSchema("10", "2")), field("discount", decimalSchema("4", "2")))
+}
+
+func orderItem(n int) []schema.Value {
+	return []schema.Value{i32(n / 4), i32(n % 4), i32(n % 321), i32(n%5 + 1), decimalOf(int64(n%99999) + 999), decimalOf(int64(n % 20))}
+}
+
+// BenchmarkUpsert applies order items, each twice in the end: half of the rows are new, half are there.
+func BenchmarkUpsert(b *testing.B) {
+	for _, c := range []struct{ put, statement int }{{500, 500}, {3000, 3000}, {20000, 3000}} {
+		b.Run(fmt.Sprintf("put=%d,batch.size=%d", c.put, c.statement), func(b *testing.B) {
+			d := newDatabase(b)
+			task := d.task("batch.size", fmt.Sprint(c.statement))
+			s := orderItems()
+			open(b, task, s.topic)
+			const distinct = 200_000
+			var batches [][]sink.Record
+			for n := 0; n < 2*distinct; {
+				var batch []sink.Record
+				for range c.put {
+					batch = append(batch, s.create(orderItem(n%distinct)...))
+					n++
+				}
+				batches = append(batches, batch)
+			}
+			ctx, rows := context.Background(), 0
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				batch := batches[i%len(batches)]
+				if i >= len(batches) { // again: with offsets that go on
+					for j := range batch {
+						batch[j].Offset = s.next
+						s.next++
+					}
+				}
+				if err := task.Put(ctx, batch); err != nil {
+					b.Fatal(err)
+				}
+				rows += len(batch)
+			}
+			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

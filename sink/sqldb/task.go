@@ -1,0 +1,314 @@
+package sqldb
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-cdc/tandem/kafka"
+	"github.com/tandem-cdc/tandem/sink"
+)
+
+// Task applies records to a relational database. It is a sink.Task: one call at a time.
+//
+// Invariants:
+//  1. A partition's rows and its position move in one transaction; next is what the last such transaction left.
+//  2. That transaction can only commit under the epoch that Open drew: whoever opens a partition later fences this task.
+//  3. Between calls no transaction is open and no goroutine runs.
+type Task struct {
+	config    Config
+	connector string
+	log       *slog.Logger
+
+	store      store // set by the first Open
+	mutator    *mutator
+	tables     *tables
+	partitions map[kafka.TopicPartition]*partition
+	order      []*partition // of the batch at hand, in order of their first record
+
+	mu   sync.Mutex
+	idle []*worker // connections not in use
+
+	stats struct{ written, deleted, truncated, transactions, statements, skipped, retries atomic.Int64 }
+	told  map[string]bool // skipped kinds that were warned about
+
+	holdFor time.Duration // the constant, but for tests
+}
+
+var _ sink.Task = (*Task)(nil)
+
+// worker is a connection and the buffers that go with it.
+type worker struct {
+	session session
+	applier *applier
+}
+
+// New makes a task. It does not connect: the first Open does. The configuration is one that Parse found no error in.
+func New(c Config, connectorName string, task int, log *slog.Logger) *Task {
+	return &Task{config: c, connector: connectorName, log: log.With("connector", connectorName, "task", task),
+		partitions: make(map[kafka.TopicPartition]*partition), told: make(map[string]bool), holdFor: holdFor}
+}
+
+// Stats is what a task has done since it was made, in rows of records.
+type Stats struct {
+	Written, Deleted, Truncated int64 // Written: upserted, inserted or updated, after reduction
+	Transactions, Statements    int64
+	Skipped                     int64 // records that are no rows
+	Retries                     int64
+}
+
+// Stats may be called at any time, from any goroutine.
+func (t *Task) Stats() Stats {
+	s := &t.stats
+	return Stats{s.written.Load(), s.deleted.Load(), s.truncated.Load(), s.transactions.Load(), s.statements.Load(), s.skipped.Load(), s.retries.Load()}
+}
+
+// prepare makes what does not need a connection, once.
+func (t *Task) prepare() error {
+	if t.store != nil {
+		return nil
+	}
+	target, _, err := t.config.target()
+	if err != nil {
+		return &SetupError{Option: "connection.url", Err: err}
+	}
+	st, err := newPostgres(&t.config, target, t.connector)
+	if err != nil {
+		return err
+	}
+	if t.mutator, err = newMutator(&t.config, st.fold); err != nil {
+		return &SetupError{Option: "collection.name.format", Err: err}
+	}
+	t.tables = &tables{config: &t.config, store: st, log: t.log, known: make(map[tableName]*table)}
+	t.store = st
+	return nil
+}
+
+// Open takes partitions over: whoever had them before can commit nothing more, and what it has committed is what the returned
+// positions stand behind.
+func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Position, error) {
+	if err := t.prepare(); err != nil {
+		return nil, err
+	}
+	if len(parts) == 0 {
+		return nil, nil
+	}
+	parts = slices.Clone(parts)
+	slices.SortFunc(parts, func(a, b sink.Assignment) int { // the order of locks
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	var found []claimed
+	err := t.retrying(ctx, func() (err error) {
+		w, err := t.acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer t.release(ctx, w)
+		found, err = w.session.claim(ctx, parts)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []kafka.Position
+	for i, a := range parts {
+		t.partitions[a.TopicPartition] = &partition{position: position{TopicPartition: a.TopicPartition, cluster: a.ClusterID, epoch: found[i].epoch, next: found[i].next}}
+		if found[i].next >= 0 {
+			out = append(out, kafka.Position{TopicPartition: a.TopicPartition, Offset: found[i].next})
+		}
+	}
+	return out, nil
+}
+
+// Put applies the records: on return without error they are durable, or held as hold.go says. Rows that cannot be applied give RowErrors; the partitions
+// they are in then stand where they stood.
+func (t *Task) Put(ctx context.Context, records []sink.Record) error {
+	if err := t.split(records); err != nil {
+		return err
+	}
+	return t.applyAll(ctx)
+}
+
+// applyAll applies what split has laid out, and ends the batch.
+func (t *Task) applyAll(ctx context.Context) error {
+	defer t.forget()
+	now := time.Now()
+	for _, p := range t.partitions {
+		if !p.inBatch && len(p.held.muts) > 0 && now.Sub(p.held.since) >= t.holdFor {
+			t.enter(p)
+		}
+	}
+	for _, p := range t.order {
+		p.hold(now, t.holdFor)
+	}
+	if len(t.order) == 1 {
+		return t.apply(ctx, t.order[0])
+	}
+	errs := make([]error, len(t.order))
+	var g errgroup.Group
+	g.SetLimit(t.config.Connections)
+	for i, p := range t.order {
+		g.Go(func() error { errs[i] = t.apply(ctx, p); return nil })
+	}
+	_ = g.Wait() // the errors are in errs: one partition's does not stop the others
+	return worst(errs)
+}
+
+// worst chooses what to report: what ends the task, then all rows at fault, then what passes.
+func worst(errs []error) error {
+	var rows RowErrors
+	var passing error
+	for _, err := range errs {
+		var r RowErrors
+		switch {
+		case err == nil:
+		case errors.As(err, &r):
+			rows = append(rows, r...)
+		case !isRetriable(err):
+			return err
+		default:
+			passing = err
+		}
+	}
+	if rows != nil {
+		return rows
+	}
+	return passing
+}
+
+// split turns records into mutations, by partition. Records that are applied already are left out.
+func (t *Task) split(records []sink.Record) error {
+	t.forget()
+	var p *partition
+	var at kafka.TopicPartition
+	var bad RowErrors
+	for i := range records {
+		r := &records[i]
+		if tp := (kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}); p == nil || tp != at {
+			if p = t.partitions[tp]; p == nil {
+				return fmt.Errorf("record %s-%d@%d: the partition was not opened by this task", r.Topic, r.Partition, r.Offset)
+			}
+			at = tp
+			if !p.inBatch {
+				t.enter(p)
+			}
+		}
+		if r.Offset < p.next || r.Offset < p.target {
+			continue
+		}
+		p.target = r.Offset + 1
+		m, ok, why, err := t.mutator.mutate(r)
+		switch {
+		case err != nil:
+			bad = append(bad, &RowError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Err: err})
+		case ok:
+			p.muts = append(p.muts, m)
+		default:
+			t.skip(r, why)
+		}
+	}
+	if bad != nil {
+		t.forget()
+		return bad
+	}
+	return nil
+}
+
+// enter makes a partition part of the batch, beginning with what it holds.
+func (t *Task) enter(p *partition) {
+	p.inBatch, p.target, p.coming = true, p.held.next, held{}
+	p.muts = append(p.muts, p.held.muts...)
+	t.order = append(t.order, p)
+}
+
+func (t *Task) skip(r *sink.Record, why string) {
+	t.stats.skipped.Add(1)
+	if why == "" || t.told[r.Topic+"\x00"+why] {
+		return
+	}
+	t.told[r.Topic+"\x00"+why] = true
+	t.log.Warn("records that are no rows are skipped; further ones are only counted", "kind", why, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
+}
+
+// forget lets go of a batch: its records die with the call.
+func (t *Task) forget() {
+	for _, p := range t.order {
+		clear(p.muts)
+		p.muts, p.inBatch, p.target, p.coming = p.muts[:0], false, 0, held{}
+	}
+	t.order = t.order[:0]
+}
+
+// Flush returns where the partitions stand. What was put is durable already, but for the first halves of key changes at the end of
+// a batch: those still waiting stay, and the position is before them.
+func (t *Task) Flush(ctx context.Context) ([]kafka.Position, error) {
+	if err := t.applyAll(ctx); err != nil {
+		return nil, err
+	}
+	var out []kafka.Position
+	for _, p := range t.partitions {
+		if p.next >= 0 {
+			out = append(out, kafka.Position{TopicPartition: p.TopicPartition, Offset: p.next})
+		}
+	}
+	slices.SortFunc(out, func(a, b kafka.Position) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return out, nil
+}
+
+// Close gives partitions up; with the last one the connections are closed.
+func (t *Task) Close(ctx context.Context, parts []kafka.TopicPartition) error {
+	for _, tp := range parts {
+		delete(t.partitions, tp)
+	}
+	if len(t.partitions) > 0 {
+		return nil
+	}
+	t.mu.Lock()
+	idle := t.idle
+	t.idle = nil
+	t.mu.Unlock()
+	for _, w := range idle {
+		w.session.close(ctx)
+	}
+	return nil
+}
+
+// acquire takes an idle connection or makes one. The number is bounded by those who call at once.
+func (t *Task) acquire(ctx context.Context) (*worker, error) {
+	t.mu.Lock()
+	for n := len(t.idle); n > 0; n = len(t.idle) {
+		w := t.idle[n-1]
+		t.idle = t.idle[:n-1]
+		if w.session.usable() {
+			t.mu.Unlock()
+			return w, nil
+		}
+	}
+	t.mu.Unlock()
+	s, err := t.store.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &worker{session: s, applier: newApplier(&t.config)}, nil
+}
+
+// release gives a connection back.
+func (t *Task) release(ctx context.Context, w *worker) {
+	if !w.session.usable() {
+		w.session.close(ctx)
+		return
+	}
+	t.mu.Lock()
+	t.idle = append(t.idle, w)
+	t.mu.Unlock()
+}
