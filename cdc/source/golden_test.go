@@ -1,0 +1,23 @@
+package source_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/tandem-cdc/tandem/cdc/source"
+	"github.com/tandem-cdc/tandem/internal/golden/replay"
+)
+
+// TestGolden replays recordings of the Debezium connector: those in testdata/golden, or in the folder that TANDEM_GOLDEN names.
+func TestGolden(t *testing.T) {
+	replayer := &replay.Replayer{New: newTask}
+	replayer.Test(t)
+}
+
+func newTask(props map[string]string, stored replay.StoredOffset, log *slog.Logger) (replay.Task, error) {
+	task, err := source.NewTask(props, source.Env{Connector: props["name"], Log: log, StoredOffset: stored})
+	if err != nil {
+		return nil, err // not a Task that holds a nil *source.Task
+	}
+	return task, nil
+}

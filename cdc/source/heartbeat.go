@@ -1,0 +1,66 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tandem-cdc/tandem/cdc/replication"
+)
+
+// heartbeat says when a heartbeat record is due (heartbeat.interval.ms) and runs heartbeat.action.query with it.
+type heartbeat struct {
+	every time.Duration // 0: never
+	query string
+	dial  func(ctx context.Context) (*pgx.Conn, error)
+	conn  *pgx.Conn // of the query; dialled when first needed
+	next  time.Time
+}
+
+func (h *heartbeat) due(now time.Time) bool { return h.every > 0 && !now.Before(h.next) }
+
+// beat notes that a heartbeat was sent and runs the query. A query whose table is missing, or that the server ended as an
+// administrator's command, fails the task as in Debezium; other failures are returned as retriable only when the connection broke.
+func (h *heartbeat) beat(ctx context.Context, now time.Time) error {
+	h.next = now.Add(h.every)
+	if h.query == "" {
+		return nil
+	}
+	if h.conn == nil || h.conn.IsClosed() {
+		conn, err := h.dial(ctx)
+		if err != nil {
+			return fmt.Errorf("connect for heartbeat.action.query: %w", err)
+		}
+		h.conn = conn
+	}
+	_, err := h.conn.Exec(ctx, h.query)
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("run heartbeat.action.query %q: %w", h.query, replication.Classify(err))
+}
+
+func (h *heartbeat) close() {
+	if h.conn != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		h.conn.Close(ctx)
+	}
+}
+
+// ignorable tells errors of the action query that Debezium only logs: the statement itself was refused.
+func ignorable(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "57P01", "42P01", "57P03": // admin_shutdown, undefined_table, cannot_connect_now
+		return false
+	}
+	return true
+}

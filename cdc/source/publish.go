@@ -1,0 +1,283 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/envelope"
+)
+
+// publisher turns changes into records. One goroutine owns it; nothing in it is shared but positions.
+type publisher struct {
+	out     Emitter
+	enc     encoder
+	filter  *tableFilter
+	lookup  tableLookup
+	sent    *positions
+	resume  resume
+	beat    heartbeat
+	plans   map[uint32]planned // by relation OID
+	current planned            // of the change before: tables repeat in runs
+
+	records     uint64 // ended so far
+	at          position
+	source      envelope.Source
+	lastCommit  cdc.LSN // first element of source.sequence
+	snapshotLSN cdc.LSN // of this run's snapshot, 0 without one
+	inTx        bool
+	partial     bool // another change of the same message follows
+	metadata    bool // provide.transaction.metadata: offsets inside a transaction carry its counts
+}
+
+// planned is a relation with its plan; a nil plan marks a table that is not captured.
+type planned struct {
+	rel  *cdc.Relation
+	plan *envelope.Plan
+}
+
+// encoder is envelope.Encoder.
+type encoder interface {
+	Plan(rel *cdc.Relation, table *cdc.Table) (*envelope.Plan, error)
+	Encode(plan *envelope.Plan, c *cdc.Change, at *envelope.Source) (records int, err error)
+	Message(c *cdc.Change, at *envelope.Source) (records int, err error)
+	Begin(at *envelope.Source) (records int, err error)
+	End(at *envelope.Source) (records int, err error)
+	// ResumeTx takes the place of Begin in the transaction of the stored offset; TxCounts is what the offset keeps for it.
+	ResumeTx(counts []envelope.TxCount)
+	TxCounts(dst []envelope.TxCount) []envelope.TxCount
+	Heartbeat(at time.Time) (records int, err error)
+}
+
+// tableLookup reads what the catalog knows of a relation now; nil when the table is gone.
+type tableLookup interface {
+	Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error)
+}
+
+// batch publishes changes in order and notes the positions behind them.
+func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
+	for i := range b.Changes {
+		// One TRUNCATE message of several tables is processed behind the last.
+		p.partial = b.Changes[i].Kind == cdc.Truncate && i+1 < len(b.Changes) && b.Changes[i+1].Kind == cdc.Truncate && b.Changes[i+1].LSN == b.Changes[i].LSN
+		if err := p.change(ctx, &b.Changes[i]); err != nil {
+			return err
+		}
+	}
+	if b.ServerLSN > p.at.confirmable() && !p.inTx && !p.resume.on {
+		// Everything the server sent lies behind us in the queue, so its position is confirmed once all that was published is
+		// acknowledged: an idle database retains no WAL.
+		p.at.idle = b.ServerLSN
+	}
+	p.note(true)
+	return nil
+}
+
+// note remembers the position behind the records so far. While old changes are dropped there is nothing to remember: the stored
+// offset is further on.
+func (p *publisher) note(keep bool) {
+	if !p.resume.on {
+		if p.inTx {
+			p.count()
+		}
+		p.sent.add(p.records, &p.at, keep)
+	}
+}
+
+// count takes the transaction's counts into the position.
+func (p *publisher) count() {
+	if p.metadata {
+		p.at.tx = &txCounts{xid: p.at.xid, counts: p.enc.TxCounts(nil)}
+	}
+}
+
+func (p *publisher) change(ctx context.Context, c *cdc.Change) error {
+	switch c.Kind {
+	case cdc.Announce:
+		return p.announce(ctx, c.Relation)
+	case cdc.Begin:
+		return p.begin(c)
+	case cdc.Commit:
+		return p.commit(ctx, c)
+	case cdc.Message:
+		return p.message(ctx, c)
+	case cdc.Read:
+		return p.read(c)
+	default:
+		return p.row(c)
+	}
+}
+
+// announce plans a relation that is captured.
+func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
+	entry := planned{rel: rel}
+	if p.filter.captures(rel.Schema, rel.Name) {
+		table, err := p.lookup.Table(ctx, rel)
+		if err != nil {
+			return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
+		}
+		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
+			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
+		}
+	}
+	p.plans[rel.OID] = entry
+	p.current = planned{}
+	return nil
+}
+
+// planOf finds the plan of a change's relation; a change whose relation was never announced is a fault of ours.
+func (p *publisher) planOf(c *cdc.Change) (*envelope.Plan, error) {
+	if c.Relation != p.current.rel {
+		entry, ok := p.plans[c.Relation.OID]
+		if !ok || entry.rel != c.Relation {
+			return nil, fmt.Errorf("%s at %s of table %s.%s: its relation was not announced", c.Kind, c.LSN, c.Relation.Schema, c.Relation.Name)
+		}
+		p.current = entry
+	}
+	return p.current.plan, nil
+}
+
+func (p *publisher) begin(c *cdc.Change) error {
+	p.inTx = true
+	p.resume.begin(c)
+	p.setTransaction(c)
+	p.at.lsn, p.at.proc, p.at.events, p.at.kind = c.LSN, p.before(), 0, typeBegin
+	p.source.LSN, p.source.HasLSN, p.source.LastCommitLSN = c.LSN, true, p.lastCommit
+	if p.resume.skip {
+		return nil
+	}
+	if p.resume.inside {
+		if p.resume.stored.tx != nil {
+			p.enc.ResumeTx(p.resume.stored.tx.counts)
+		}
+		return nil
+	}
+	n, err := p.enc.Begin(&p.source)
+	p.records += uint64(n)
+	if n > 0 {
+		p.note(false)
+	}
+	return err
+}
+
+// setTransaction takes over what all changes of a transaction share.
+func (p *publisher) setTransaction(c *cdc.Change) {
+	p.at.xid, p.at.hasXID, p.at.micros, p.at.snap = c.XID, true, c.CommitTime, snapshotNone
+	p.source = envelope.Source{Micros: c.CommitTime, TxID: int64(c.XID), HasTx: true, Origin: c.Origin, OriginLSN: c.OriginLSN, HasOriginLSN: c.Origin != "" && c.OriginLSN != 0}
+}
+
+func (p *publisher) commit(ctx context.Context, c *cdc.Change) error {
+	p.inTx = false
+	if skipped := p.resume.commit(); skipped {
+		return nil
+	}
+	p.lastCommit = c.LSN
+	p.at.lsn, p.at.proc, p.at.commit, p.at.events, p.at.kind = c.LSN, c.LSN, c.LSN, 0, typeCommit
+	p.source.LSN, p.source.LastCommitLSN = c.LSN, c.LSN
+	p.count()
+	n, err := p.enc.End(&p.source)
+	p.records += uint64(n)
+	if err != nil {
+		return err
+	}
+	p.note(true)
+	return p.heartbeat(ctx)
+}
+
+// before is the end of what came before the transaction at hand: the last commit, or the snapshot.
+func (p *publisher) before() cdc.LSN {
+	if p.lastCommit != 0 {
+		return p.lastCommit
+	}
+	return p.snapshotLSN
+}
+
+func (p *publisher) row(c *cdc.Change) error {
+	plan, err := p.planOf(c)
+	if err != nil {
+		return err
+	}
+	dropped := p.resume.drops(c)
+	if c.LSN == p.at.lsn && p.at.kind >= typeInsert {
+		p.at.events++
+	} else {
+		p.at.events = 1
+	}
+	p.at.lsn, p.at.kind = c.LSN, messageTypeOf(c.Kind)
+	if !p.partial {
+		p.at.proc = c.LSN
+	}
+	if plan == nil || dropped {
+		return nil
+	}
+	p.source.LSN, p.source.HasLSN, p.source.LastCommitLSN = c.LSN, true, p.lastCommit
+	n, err := p.enc.Encode(plan, c, &p.source)
+	p.records += uint64(n)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.note(false)
+	}
+	return nil
+}
+
+// message publishes a logical decoding message. One outside of transactions counts as a commit, for itself and for what follows, as in
+// Debezium: it is delivered where it stands, so every transaction that ended before it was delivered too.
+func (p *publisher) message(ctx context.Context, c *cdc.Change) error {
+	dropped := p.resume.drops(c)
+	at := p.source
+	if !c.Transactional {
+		at = envelope.Source{Micros: p.at.micros}
+		p.at.hasXID, p.at.xid, p.at.tx = false, 0, nil
+		p.lastCommit, p.at.commit = c.LSN, c.LSN
+	}
+	p.at.lsn, p.at.proc, p.at.events, p.at.kind, p.at.snap = c.LSN, c.LSN, 0, typeMessage, snapshotNone
+	at.LSN, at.HasLSN, at.LastCommitLSN = c.LSN, true, p.lastCommit
+	if dropped {
+		return nil
+	}
+	n, err := p.enc.Message(c, &at)
+	p.records += uint64(n)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.note(false)
+	}
+	return p.heartbeat(ctx)
+}
+
+// newPublisher makes a publisher that goes on behind from; nil starts afresh.
+func newPublisher(enc encoder, filter *tableFilter, lookup tableLookup, sent *positions, from *position) *publisher {
+	p := &publisher{enc: enc, filter: filter, lookup: lookup, sent: sent, plans: make(map[uint32]planned), resume: newResume(from)}
+	if from == nil {
+		return p
+	}
+	p.at = *from
+	if p.at.commit == 0 && from.kind != typeNone {
+		// As Debezium reads an offset from before its first commit. To confirm it is safe, though it lies inside a transaction: that one
+		// ends behind it and is sent again whole, and all that ended before it were delivered first.
+		p.at.commit = from.proc
+	}
+	p.lastCommit = p.at.commit
+	if from.snap != snapshotNone {
+		p.snapshotLSN = from.lsn
+	}
+	return p
+}
+
+// heartbeat sends a heartbeat record when one is due.
+func (p *publisher) heartbeat(ctx context.Context) error {
+	now := time.Now()
+	if p.resume.on || !p.beat.due(now) {
+		return nil
+	}
+	n, err := p.enc.Heartbeat(now)
+	p.records += uint64(n)
+	if err != nil {
+		return err
+	}
+	p.note(true)
+	return p.beat.beat(ctx, now)
+}

@@ -1,0 +1,93 @@
+package source
+
+import "github.com/tandem-cdc/tandem/cdc"
+
+// resume drops what was published before a restart. The server sends whole transactions again, beginning with the first that ends behind
+// the stored lsn_commit; the stored offset may lie in the middle of it.
+//
+// What is dropped, and nothing else:
+//  1. transactions whose commit record lies before the stored lsn: they were delivered before the stored change was;
+//  2. in the transaction of the stored change (same xid) the changes below the stored lsn, and at that lsn the first
+//     lsn_events_processed ones, since several changes may share one LSN;
+//  3. messages outside of transactions that were delivered before the stored change.
+//
+// It switches itself off at the first change that is none of these, so it can never run past what was published.
+type resume struct {
+	on     bool
+	inside bool // of the stored change's transaction
+	skip   bool // the whole transaction at hand
+	stored position
+	events uint32 // seen at the stored lsn
+}
+
+func newResume(p *position) resume {
+	if p == nil || p.snap != snapshotNone || p.kind == typeNone {
+		return resume{}
+	}
+	return resume{on: true, stored: *p}
+}
+
+// begin decides about a transaction.
+func (r *resume) begin(c *cdc.Change) {
+	if !r.on {
+		return
+	}
+	switch {
+	case r.stored.hasXID && r.stored.kind != typeCommit && c.XID == r.stored.xid:
+		r.inside = true
+	case c.FinalLSN < r.stored.lsn:
+		r.skip = true
+	default:
+		r.on = false
+	}
+}
+
+// commit ends a transaction and reports whether it was skipped whole.
+func (r *resume) commit() (skipped bool) {
+	skipped = r.skip
+	if r.inside {
+		r.on = false // the stored change's transaction is over: nothing behind it was published
+	}
+	r.skip, r.inside = false, false
+	return skipped
+}
+
+// drops tells whether a row change or message was published before.
+func (r *resume) drops(c *cdc.Change) bool {
+	if !r.on {
+		return false
+	}
+	if r.skip {
+		return true
+	}
+	if !r.inside { // a message outside of transactions
+		if r.stored.hasXID && r.stored.kind != typeCommit || c.LSN <= r.stored.lsn {
+			return true
+		}
+		r.on = false
+		return false
+	}
+	switch {
+	case c.LSN < r.stored.lsn:
+		return true
+	case c.LSN > r.stored.lsn:
+		r.on = false
+		return false
+	}
+	switch {
+	case r.stored.kind == typeBegin: // BEGIN bears the LSN of the first change, which was not published
+		r.on = false
+		return false
+	case c.Kind == cdc.Message:
+		return true // its LSN is its end: it stands before a change of the same LSN
+	case r.stored.kind == typeMessage:
+		r.on = false
+		return false
+	}
+	r.events++
+	if r.events <= max(r.stored.events, 1) { // Debezium before 3.7 stored no count: one change
+		return true
+	}
+	r.on = false
+	return false
+}

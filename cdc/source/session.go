@@ -1,0 +1,253 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/catalog"
+	"github.com/tandem-cdc/tandem/cdc/replication"
+	"github.com/tandem-cdc/tandem/envelope"
+)
+
+// session is what one run holds: the metadata connection and what was read through it.
+type session struct {
+	task        *Task
+	cfg         *Config
+	filter      *tableFilter
+	conn        *pgx.Conn // catalog and small statements; only the publishing goroutine uses it
+	catalog     *catalog.Catalog
+	server      replication.Server
+	publication string // its exact name
+}
+
+// beginning is where a run starts.
+type beginning struct {
+	from     *position // stored offset to go on from; nil for a fresh start
+	snapshot *snapshotPlan
+	slot     replication.Slot
+}
+
+func partitionOf(prefix string) []byte {
+	text, _ := json.Marshal(map[string]string{"server": prefix}) // strings always marshal
+	return text
+}
+
+// open connects and checks the server.
+func (t *Task) open(ctx context.Context) (*session, error) {
+	filter, err := newTableFilter(&t.cfg)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := t.cfg.Database.Connect(ctx, replication.General)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{task: t, cfg: &t.cfg, filter: filter, conn: conn}
+	if err := s.inspect(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) inspect(ctx context.Context) (err error) {
+	if err := s.initialStatements(ctx, s.conn); err != nil {
+		return err
+	}
+	if s.server, err = replication.LookupServer(ctx, s.conn); err != nil {
+		return err
+	}
+	if s.cfg.streams() {
+		if err := s.server.Check(&s.cfg.Database); err != nil {
+			return err
+		}
+	}
+	s.catalog = catalog.New(s.conn)
+	return s.catalog.LoadTypes(ctx)
+}
+
+func (s *session) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.conn.Close(ctx)
+}
+
+// initialStatements runs database.initial.statements: separated by a semicolon, two of which stand for one.
+func (s *session) initialStatements(ctx context.Context, conn *pgx.Conn) error {
+	const literal = "\x00"
+	for _, sql := range strings.Split(strings.ReplaceAll(s.cfg.InitialStatements, ";;", literal), ";") {
+		sql = strings.TrimSpace(strings.ReplaceAll(sql, literal, ";"))
+		if sql == "" {
+			continue
+		}
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("run %q of database.initial.statements: %w", sql, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) streams() bool { return c.SnapshotMode != SnapshotOnly }
+
+// prepare decides where the run begins and makes publication and slot ready.
+func (s *session) prepare(ctx context.Context) (*beginning, error) {
+	b := new(beginning)
+	text, err := s.task.env.StoredOffset(ctx, s.task.partition)
+	if err != nil {
+		return nil, fmt.Errorf("read the stored offset of connector %q: %w", s.task.env.Connector, err)
+	}
+	if text != nil {
+		if b.from, err = parsePosition(text); err != nil {
+			return nil, err
+		}
+		s.task.stored = *b.from
+		if b.from.known() > s.server.LSN {
+			return nil, &OffsetError{Offset: b.from.known(), Problem: fmt.Sprintf("it lies ahead of the server, which is at %s: this is another server than the one the offset was taken from, or it was restored from a backup. "+
+				"Delete the connector's offset to start afresh", s.server.LSN)}
+		}
+	}
+	if !s.cfg.streams() {
+		s.withoutSlot(b)
+		return b, nil
+	}
+	slot, exists, err := replication.LookupSlot(ctx, s.conn.PgConn(), s.cfg.Slot)
+	if err != nil {
+		return nil, err
+	}
+	b.slot = slot
+	return b, s.withSlot(ctx, b, exists)
+}
+
+// withoutSlot prepares initial_only.
+func (s *session) withoutSlot(b *beginning) {
+	if b.from != nil && b.from.snap != snapshotRunning {
+		return // done in an earlier run
+	}
+	b.from, b.snapshot = nil, new(snapshotPlan)
+}
+
+// withSlot prepares the modes that stream.
+func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error {
+	gap := s.gap(b, exists)
+	if gap != nil {
+		if s.cfg.SnapshotMode != SnapshotWhenNeeded {
+			return gap
+		}
+		s.task.log.Warn("taking a new snapshot", "reason", gap)
+		b.from = nil
+		if exists && b.slot.Lost {
+			if err := replication.DropSlot(ctx, s.conn, s.cfg.Slot); err != nil {
+				return err
+			}
+			exists = false
+		}
+	}
+	if exists {
+		if err := b.slot.Check(s.cfg.Database.Name); err != nil {
+			return err
+		}
+	}
+	tables, err := s.captured(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.ensurePublication(ctx, tables); err != nil {
+		return err
+	}
+	wanted := s.wantsSnapshot(b.from)
+	if wanted {
+		b.from = nil
+	}
+	return s.reachSlot(ctx, b, exists, wanted)
+}
+
+// wantsSnapshot decides by snapshot.mode and the stored offset.
+func (s *session) wantsSnapshot(from *position) bool {
+	switch s.cfg.SnapshotMode {
+	case SnapshotNoData:
+		return false
+	case SnapshotAlways:
+		return true
+	}
+	return from == nil || from.snap == snapshotRunning
+}
+
+// gap tells why the stream cannot go on from the stored offset; nil when it can.
+func (s *session) gap(b *beginning, exists bool) error {
+	from := b.from
+	if from == nil || from.snap == snapshotRunning && s.cfg.SnapshotMode != SnapshotNoData {
+		return nil // a snapshot comes first in any case
+	}
+	switch {
+	case !exists:
+		return &OffsetError{Offset: from.known(), Problem: fmt.Sprintf("replication slot %q does not exist, so the changes since are no longer available on the server. "+
+			"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot)}
+	case b.slot.Lost:
+		return b.slot.Check(s.cfg.Database.Name)
+	case b.slot.Confirmed > from.known():
+		return &OffsetError{Offset: from.known(), Problem: fmt.Sprintf("replication slot %q has been advanced to %s, so the changes between are no longer available on the server: it was recreated, or somebody else reads it. "+
+			"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot, b.slot.Confirmed)}
+	}
+	return nil
+}
+
+// OffsetError says that the stream cannot go on from the stored offset without losing changes. Never retriable.
+type OffsetError struct {
+	Offset  cdc.LSN
+	Problem string // remedy included
+}
+
+func (e *OffsetError) Error() string {
+	return fmt.Sprintf("cannot go on from the stored offset %s: %s", e.Offset, e.Problem)
+}
+
+// Retriable is false: only a new snapshot, or another offset, helps.
+func (e *OffsetError) Retriable() bool { return false }
+
+// captured lists the captured tables in the order of a snapshot.
+func (s *session) captured(ctx context.Context) ([]catalog.TableName, error) {
+	all, err := s.catalog.Tables(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	tables := slices.DeleteFunc(all, func(n catalog.TableName) bool { return !s.filter.captures(n.Schema, n.Name) })
+	slices.SortStableFunc(tables, func(a, b catalog.TableName) int {
+		if d := s.filter.rank(a.Schema, a.Name) - s.filter.rank(b.Schema, b.Name); d != 0 {
+			return d
+		}
+		return strings.Compare(a.Schema+"."+a.Name, b.Schema+"."+b.Name)
+	})
+	return tables, nil
+}
+
+// publisher makes the encoder's side of a run.
+func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
+	enc, err := envelope.New(s.cfg.Envelope, out, s.catalog)
+	if err != nil {
+		return nil, err
+	}
+	p := newPublisher(enc, s.filter, s.catalog, &s.task.sent, b.from)
+	p.out, p.metadata = out, s.cfg.Envelope.TransactionMetadata
+	p.beat = heartbeat{every: s.cfg.Heartbeat, query: s.cfg.HeartbeatQuery, dial: s.dial}
+	return p, nil
+}
+
+// dial opens one more ordinary connection.
+func (s *session) dial(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := s.cfg.Database.Connect(ctx, replication.General)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.initialStatements(ctx, conn); err != nil {
+		return nil, errors.Join(err, conn.Close(ctx))
+	}
+	return conn, nil
+}

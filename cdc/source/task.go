@@ -1,0 +1,286 @@
+package source
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/replication"
+)
+
+// Env is what the worker knows and a task may use; the same fields as connect.Env.
+type Env struct {
+	Connector string
+	Task      int
+	Log       *slog.Logger
+	// Drain is how long Run may stay after its context ended, to see its last records stored.
+	Drain time.Duration
+	// StoredOffset reads the stored offset of a source partition (JSON object); nil when there is none.
+	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+}
+
+// Task captures one database. Run it once; Offset and Stored may be called from another goroutine meanwhile and after.
+type Task struct {
+	cfg       Config
+	env       Env
+	log       *slog.Logger
+	partition []byte // source partition, JSON
+
+	sent     positions
+	stream   atomic.Pointer[replication.Stream] // set while it streams; only Confirm is called across goroutines
+	progress chan struct{}                      // Sender: Stored, which drops what does not fit. Bound: 1. Never closed
+
+	// The worker's offset goroutine owns what follows.
+	given, stored position
+	storedIdle    time.Time
+}
+
+// NewTask makes a task of a valid configuration; nothing is dialled before Run.
+func NewTask(props map[string]string, env Env) (*Task, error) {
+	cfg, report := Parse(props)
+	if err := report.Err(); err != nil {
+		return nil, err
+	}
+	for _, w := range report.Warnings {
+		env.Log.Warn(w.Message)
+	}
+	cfg.Envelope.RunID, cfg.Envelope.Log, cfg.Envelope.Now = newRunID(), env.Log, time.Now
+	return &Task{cfg: cfg, env: env, log: env.Log, partition: partitionOf(cfg.Envelope.TopicPrefix), progress: make(chan struct{}, 1)}, nil
+}
+
+// newRunID is a random UUID, version 4.
+func newRunID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// Run captures changes until ctx ends (nil) or a stage fails. The steps, in order: connect and check, find out where the last
+// run stopped, prepare slot and publication, read existing rows if the mode wants them, stream.
+func (t *Task) Run(ctx context.Context, out Emitter) error {
+	err := t.run(ctx, out)
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || err == nil) {
+		return nil
+	}
+	return replication.Classify(err)
+}
+
+func (t *Task) run(ctx context.Context, out Emitter) error {
+	s, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	begin, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	pub, err := s.publisher(out, begin)
+	if err != nil {
+		return err
+	}
+	defer pub.beat.close()
+	if begin.snapshot != nil {
+		if err := s.snapshot(ctx, pub, begin.snapshot); err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if !t.cfg.streams() {
+		t.log.Info("snapshot complete; snapshot.mode=" + string(t.cfg.SnapshotMode) + " does not stream")
+		<-ctx.Done()
+		return nil
+	}
+	if err := pause(ctx, t.cfg.StreamingDelay); err != nil {
+		return err
+	}
+	err = s.streamChanges(ctx, pub)
+	if ctx.Err() != nil && t.cfg.SlotDropOnStop {
+		return errors.Join(err, s.dropSlot())
+	}
+	return err
+}
+
+// streamChanges runs the two goroutines between the socket and the emitter.
+func (s *session) streamChanges(parent context.Context, pub *publisher) (err error) {
+	stream, err := s.startStream(parent, pub.at.start())
+	if err != nil {
+		return err
+	}
+	s.task.stream.Store(stream)
+	defer func() {
+		if parent.Err() != nil {
+			s.drain(stream, pub)
+		}
+		s.task.stream.Store(nil)
+		last, cancel := context.WithTimeout(context.WithoutCancel(parent), closeTimeout)
+		defer cancel()
+		err = errors.Join(err, stream.Close(last)) // sends the last position confirmed
+	}()
+	g, ctx := errgroup.WithContext(parent)
+	// Sender and closer: receive. Bound: 3 batches, which with the one being filled and the one being published make five.
+	full := make(chan *cdc.Batch, queuedBatches)
+	// Sender: publish, which gives batches back. Never closed. Bound: all of them.
+	empty := make(chan *cdc.Batch, queuedBatches+2)
+	for range queuedBatches + 2 {
+		empty <- new(cdc.Batch)
+	}
+	g.Go(func() error { defer close(full); return s.receive(ctx, stream, empty, full) }) // owns the connection
+	g.Go(func() error { return publish(ctx, pub, full, empty) })
+	return g.Wait()
+}
+
+// queuedBatches is how many batches wait between the two goroutines.
+const queuedBatches = 3
+
+// receive owns the replication connection. While the broker holds publish up and batches wait, it keeps the connection alive.
+func (s *session) receive(ctx context.Context, stream *replication.Stream, empty <-chan *cdc.Batch, full chan<- *cdc.Batch) error {
+	duty := time.NewTicker(s.cfg.StatusInterval)
+	defer duty.Stop()
+	for {
+		b, err := take(ctx, empty, duty.C, stream)
+		if err != nil {
+			return err
+		}
+		b.Reset()
+		if err := stream.Receive(ctx, b); err != nil {
+			return err
+		}
+		if err := give(ctx, full, b, duty.C, stream); err != nil {
+			return err
+		}
+	}
+}
+
+// drain stays, after an orderly stop, until what was published is acknowledged and stored, so that the server hears of it and the next start
+// reads nothing twice.
+func (s *session) drain(stream *replication.Stream, pub *publisher) {
+	deadline := time.NewTimer(s.task.env.Drain)
+	defer deadline.Stop()
+	for stream.Confirmed() < pub.at.confirmable() {
+		select {
+		case <-s.task.progress:
+		case <-deadline.C:
+			return
+		}
+	}
+}
+
+// closeTimeout bounds the farewell of a connection.
+const closeTimeout = 2 * time.Second
+
+func take(ctx context.Context, from <-chan *cdc.Batch, duty <-chan time.Time, stream *replication.Stream) (*cdc.Batch, error) {
+	for {
+		select {
+		case b := <-from:
+			return b, nil
+		case <-duty:
+			if err := stream.KeepAlive(); err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func give(ctx context.Context, to chan<- *cdc.Batch, b *cdc.Batch, duty <-chan time.Time, stream *replication.Stream) error {
+	for {
+		select {
+		case to <- b:
+			return nil
+		case <-duty:
+			if err := stream.KeepAlive(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// publish owns the encoder and the emitter. It flushes when nothing waits, so that a record never waits for the next one.
+func publish(ctx context.Context, pub *publisher, full <-chan *cdc.Batch, empty chan<- *cdc.Batch) error {
+	var tick <-chan time.Time
+	if pub.beat.every > 0 {
+		ticker := time.NewTicker(pub.beat.every)
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	for {
+		select {
+		case b, ok := <-full:
+			if !ok {
+				return ctx.Err()
+			}
+			if err := pub.batch(ctx, b); err != nil {
+				return err
+			}
+			empty <- b
+		case <-tick:
+			if err := pub.heartbeat(ctx); err != nil {
+				return err
+			}
+		}
+		if len(full) == 0 {
+			if err := pub.out.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// Offset returns the source partition and offset behind the first n records. ok is false when nothing is to be stored.
+func (t *Task) Offset(n uint64) (partition, offset []byte, ok bool) {
+	at, ok := t.sent.behind(n)
+	if !ok || at == t.stored {
+		return nil, nil, false
+	}
+	onlyIdle := t.stored
+	onlyIdle.idle = at.idle
+	if at == onlyIdle && time.Since(t.storedIdle) < t.cfg.StatusInterval {
+		return nil, nil, false // a server that idles moves on all the time; its position is worth a write now and then
+	}
+	t.given = at
+	return t.partition, at.appendJSON(nil), true
+}
+
+// Stored tells that the offset last returned is durable: the server may forget what lies behind it.
+func (t *Task) Stored(uint64) {
+	if t.given.idle != t.stored.idle {
+		t.storedIdle = time.Now()
+	}
+	t.stored = t.given
+	if s := t.stream.Load(); s != nil {
+		s.Confirm(t.stored.confirmable())
+	}
+	select {
+	case t.progress <- struct{}{}:
+	default:
+	}
+}
+
+// pause waits d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
