@@ -1,0 +1,13 @@
+UPDATE by_key SET n = 2 WHERE id = 1;
+UPDATE by_key SET id = 10, title = 'b' WHERE id = 1;
+UPDATE by_key SET big = repeat('K', 2400) WHERE id = 10;
+UPDATE full_row SET n = 2 WHERE id = 1;
+UPDATE full_row SET id = 10 WHERE id = 1;
+UPDATE full_row SET big = NULL WHERE id = 10;
+UPDATE by_index SET n = 2 WHERE id = 1;
+UPDATE by_index SET code = 'c2' WHERE id = 1;
+UPDATE by_index SET id = 11, big = 'short' WHERE id = 1;
+INSERT INTO full_row VALUES (2, 'z', 'plain', NULL);
+DELETE FROM full_row;
+DELETE FROM by_index;
+DELETE FROM by_key;

@@ -1,0 +1,12 @@
+CREATE TABLE by_key (id int PRIMARY KEY, title varchar(40) NOT NULL, big text, bigger bytea, n int);
+CREATE TABLE full_row (id int PRIMARY KEY, title varchar(40) NOT NULL, big text, n int);
+CREATE TABLE by_index (code text NOT NULL, id int PRIMARY KEY, big text, n int);
+CREATE UNIQUE INDEX by_index_code ON by_index (code);
+ALTER TABLE full_row REPLICA IDENTITY FULL;
+ALTER TABLE by_index REPLICA IDENTITY USING INDEX by_index_code;
+ALTER TABLE by_key ALTER big SET STORAGE EXTERNAL, ALTER bigger SET STORAGE EXTERNAL;
+ALTER TABLE full_row ALTER big SET STORAGE EXTERNAL;
+ALTER TABLE by_index ALTER big SET STORAGE EXTERNAL;
+INSERT INTO by_key VALUES (1, 'a', repeat('k', 2500), decode(repeat('0a', 2500), 'hex'), 1);
+INSERT INTO full_row VALUES (1, 'a', repeat('f', 2500), 1);
+INSERT INTO by_index VALUES ('c1', 1, repeat('i', 2500), 1);
