@@ -1,0 +1,67 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/tandem-cdc/tandem/cdc/source"
+	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/sink"
+	"github.com/tandem-cdc/tandem/sink/sqldb"
+)
+
+// debeziumVersion is the release whose behaviour the connectors have; clients of the REST API ask for it.
+const debeziumVersion = "3.7.0.Final"
+
+// plugins is the list of connectors.
+func plugins() connect.Plugins {
+	return connect.Plugins{
+		Sources: []connect.Source{{
+			Class:     "io.debezium.connector.postgresql.PostgresConnector",
+			TaskClass: "io.debezium.connector.postgresql.PostgresConnectorTask",
+			Version:   debeziumVersion,
+			Validate: func(props map[string]string) config.Report {
+				_, report := source.Parse(props)
+				return report
+			},
+			TaskConfigs: func(props map[string]string, _ int) ([]map[string]string, error) {
+				return []map[string]string{props}, nil // a slot has one reader
+			},
+			NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
+				return source.NewTask(props, source.Env(env))
+			},
+		}},
+		Sinks: []connect.Sink{{
+			Class:     "io.debezium.connector.jdbc.JdbcSinkConnector",
+			TaskClass: "io.debezium.connector.jdbc.JdbcSinkConnectorTask",
+			Version:   debeziumVersion,
+			Validate: func(props map[string]string) config.Report {
+				_, report := sqldb.Parse(props)
+				return report
+			},
+			NewTask: func(props map[string]string, env connect.Env) (sink.Task, error) {
+				c, report := sqldb.Parse(props)
+				if err := report.Err(); err != nil {
+					return nil, err
+				}
+				return sqldb.New(c, env.Connector, env.Task, env.Log), nil
+			},
+		}},
+	}
+}
+
+// version is that of this program: a release's tag, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return strings.TrimSpace(strings.Trim(info.Main.Version, "()") + " " + revision)
+}

@@ -1,0 +1,2 @@
+-- The sink makes tables, not schemas.
+CREATE SCHEMA store;
