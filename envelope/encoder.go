@@ -42,9 +42,7 @@ type Encoder struct {
 	sequence []byte
 	tables   map[string]*tableState
 	labels   map[uint32][]string // of enums and of arrays of enums, by OID
-	// refreshLabels is set while a table is planned that has streamed before.
-	refreshLabels bool
-	failures      *failureLog
+	failures *failureLog
 
 	tx              transaction
 	messageHandle   int
@@ -144,9 +142,6 @@ const (
 // Encode writes the records of a row change (Read, Insert, Update, Delete, Truncate), 0 to 3, and returns how many.
 func (e *Encoder) Encode(p *Plan, c *cdc.Change, at *Source) (records int, err error) {
 	e.scratch.snapshot, e.lsn = c.Kind == cdc.Read, c.LSN
-	if !e.scratch.snapshot {
-		p.table.streamed = true
-	}
 	switch c.Kind {
 	case cdc.Read:
 		return e.data(p, p.read, 'r', at, nil, c.New, nil)

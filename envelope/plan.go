@@ -14,6 +14,7 @@ type Plan struct {
 	id       string // schema.table
 	topic    string
 	columns  []columnPlan // the fields of a row
+	enums    []int        // which of them are enums
 	row      *schema.Schema
 	envelope *schema.Schema
 
@@ -60,7 +61,6 @@ func (e *Encoder) Plan(rel *cdc.Relation, table *cdc.Table) (*Plan, error) {
 		return nil, &TableError{p.id, err}
 	}
 	p.table = e.tableState(p.id)
-	e.refreshLabels = p.table.streamed
 	known := make(map[string]*cdc.TableColumn)
 	if table != nil {
 		for i := range table.Columns {
@@ -78,6 +78,9 @@ func (e *Encoder) Plan(rel *cdc.Relation, table *cdc.Table) (*Plan, error) {
 			continue
 		}
 		e.mappers.apply(p, c)
+		if c.labels != nil {
+			p.enums = append(p.enums, len(p.columns))
+		}
 		p.columns = append(p.columns, *c)
 		p.row.Fields = append(p.row.Fields, field(e.cfg.fieldName(c.name), c.field))
 	}
@@ -172,8 +175,6 @@ type tableState struct {
 	key    []string // last known
 	last   *Plan
 	events int64 // in the current transaction
-	// streamed tells that changes other than snapshot rows were encoded.
-	streamed bool
 }
 
 func (e *Encoder) tableState(id string) *tableState {

@@ -10,8 +10,32 @@ import (
 // enumPlan: enums, with their labels in the schema.
 func (e *Encoder) enumPlan(labels []string) *typePlan {
 	tp := e.plainText(named(schema.String, enumName, 1, schema.Parameter{Name: "allowed", Value: strings.Join(labels, ",")}))
-	tp.textual = true
+	tp.textual, tp.labels = true, labels
 	return tp
+}
+
+// Outgrown tells that a row holds an enum value its schema does not list: the type has grown since the types were read. The caller reads
+// them again and plans the table anew; the server does not announce it.
+func (p *Plan) Outgrown(c *cdc.Change) bool {
+	for _, i := range p.enums {
+		column := &p.columns[i]
+		if !column.lists(c.New) || !column.lists(c.Old) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *columnPlan) lists(t cdc.Tuple) bool {
+	if c.index >= len(t) || t[c.index].Kind != cdc.Text {
+		return true
+	}
+	for _, label := range c.labels {
+		if label == string(t[c.index].Bytes) {
+			return true
+		}
+	}
+	return false
 }
 
 // enumDefault is the literal of 'label'::type, quotes inside of it as they are; anything else is no default of an enum.
@@ -31,22 +55,12 @@ func enumDefault(t *cdc.Type, expr string) (schema.Value, bool) {
 	return schema.OfString(expr[1 : i-1]), true
 }
 
-// enumLabels are the labels of a scalar column's enum. Debezium reads them when it starts and again when a table is announced that has
-// streamed before, so the first announcement after a snapshot has the labels of the snapshot.
-func (e *Encoder) enumLabels(t *cdc.Type) []string {
-	labels, ok := e.labels[t.OID]
-	if !ok || e.refreshLabels {
-		labels = append([]string(nil), t.Labels...)
-		e.labels[t.OID] = labels
-	}
-	return labels
-}
-
-// arrayLabels are the labels of an array column's enum: always those of when its type was first met.
+// arrayLabels are the labels of an array column's enum: always those of when its type was first met. Debezium learns new labels of a
+// scalar column, but keeps those of arrays until it starts again.
 func (e *Encoder) arrayLabels(array, elem *cdc.Type) []string {
 	labels, ok := e.labels[array.OID]
 	if !ok {
-		labels = append([]string(nil), e.enumLabels(elem)...)
+		labels = append([]string(nil), elem.Labels...)
 		e.labels[array.OID] = labels
 	}
 	return labels

@@ -17,6 +17,8 @@ type typePlan struct {
 	// function call. A nil literal: the type has no defaults.
 	literal func(text string) (schema.Value, bool)
 	call    string
+	// labels of an enum, nil of all other types.
+	labels []string
 	// textual: JDBC calls it a character type, so masks and hashes apply.
 	textual bool
 	// total: write never fails, so arrays need not look before they write.
@@ -104,7 +106,7 @@ func (e *Encoder) typePlan(oid uint32, mod int32) *typePlan {
 func (e *Encoder) scalarPlan(t *cdc.Type, mod int32, element bool) *typePlan {
 	tp := e.builtinPlan(t.OID, mod, element)
 	if tp == nil && t.Kind == 'e' {
-		tp = e.enumPlan(e.enumLabels(t))
+		tp = e.enumPlan(t.Labels)
 	}
 	if tp == nil && t.Kind == 'b' && t.Category != 'A' {
 		tp = e.extensionPlan(t.Name)

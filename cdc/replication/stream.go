@@ -75,11 +75,12 @@ const (
 //
 // After an error the stream is at its end: Close it. ctx ends a wait; its error is returned then, and the stream goes on with the next call.
 func (s *Stream) Receive(ctx context.Context, into *cdc.Batch) error {
+	given := len(into.Changes)
 	for {
 		if s.err == nil {
 			s.err = s.drain(into)
 		}
-		if len(into.Changes) > 0 || s.horizon > s.told {
+		if len(into.Changes) > given || s.horizon > s.told || into.Size() >= s.opts.BatchBytes {
 			into.ServerLSN, s.told = s.horizon, s.horizon
 			s.server.Store(uint64(s.horizon))
 			if s.err == nil {

@@ -185,6 +185,7 @@ func Parse(props map[string]string) (Config, config.Report) {
 	report := c.keys().Parse(props, connectKeys...)
 	report.Warnings = append(report.Warnings, renamed...)
 	_, c.skippedSet = props["skipped.operations"]
+	c.Envelope.Complete(props, &report)
 	c.Envelope.Database = c.Database.Name
 	exclusive(&report, props, "schema.include.list", "schema.exclude.list")
 	exclusive(&report, props, "table.include.list", "table.exclude.list")

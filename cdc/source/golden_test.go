@@ -10,7 +10,7 @@ import (
 
 // TestGolden replays recordings of the Debezium connector: those in testdata/golden, or in the folder that TANDEM_GOLDEN names.
 func TestGolden(t *testing.T) {
-	replayer := &replay.Replayer{New: newTask}
+	replayer := &replay.Replayer{New: newTask, Validate: validate}
 	replayer.Test(t)
 }
 
@@ -20,4 +20,18 @@ func newTask(props map[string]string, stored replay.StoredOffset, log *slog.Logg
 		return nil, err // not a Task that holds a nil *source.Task
 	}
 	return task, nil
+}
+
+func validate(props map[string]string) []replay.PropertyErrors {
+	var errs []replay.PropertyErrors
+	at := make(map[string]int)
+	for _, p := range source.Validate(props).Errors {
+		i, ok := at[p.Name]
+		if !ok {
+			i, errs = len(errs), append(errs, replay.PropertyErrors{Property: p.Name})
+			at[p.Name] = i
+		}
+		errs[i].Errors = append(errs[i].Errors, p.Message)
+	}
+	return errs
 }

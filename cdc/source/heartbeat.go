@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ import (
 type heartbeat struct {
 	every time.Duration // 0: never
 	query string
+	log   *slog.Logger
 	dial  func(ctx context.Context) (*pgx.Conn, error)
 	conn  *pgx.Conn // of the query; dialled when first needed
 	next  time.Time
@@ -23,8 +25,9 @@ type heartbeat struct {
 
 func (h *heartbeat) due(now time.Time) bool { return h.every > 0 && !now.Before(h.next) }
 
-// beat notes that a heartbeat was sent and runs the query. A query whose table is missing, or that the server ended as an
-// administrator's command, fails the task as in Debezium; other failures are returned as retriable only when the connection broke.
+// beat notes that a heartbeat was sent and runs the query. As in Debezium a query whose table is missing, or that the server ended as an
+// administrator's command, fails the task, a broken connection restarts it, and a statement that is refused for another reason is
+// only logged.
 func (h *heartbeat) beat(ctx context.Context, now time.Time) error {
 	h.next = now.Add(h.every)
 	if h.query == "" {
@@ -41,6 +44,10 @@ func (h *heartbeat) beat(ctx context.Context, now time.Time) error {
 	if err == nil {
 		return nil
 	}
+	if refused(err) {
+		h.log.Warn("heartbeat.action.query was refused; the heartbeat was sent all the same", "query", h.query, "error", err)
+		return nil
+	}
 	return fmt.Errorf("run heartbeat.action.query %q: %w", h.query, replication.Classify(err))
 }
 
@@ -52,8 +59,8 @@ func (h *heartbeat) close() {
 	}
 }
 
-// ignorable tells errors of the action query that Debezium only logs: the statement itself was refused.
-func ignorable(err error) bool {
+// refused tells that the server refused the statement itself.
+func refused(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return false

@@ -3,6 +3,7 @@ package source
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/tandem-cdc/tandem/cdc"
@@ -11,6 +12,7 @@ import (
 
 // publisher turns changes into records. One goroutine owns it; nothing in it is shared but positions.
 type publisher struct {
+	log     *slog.Logger
 	out     Emitter
 	enc     encoder
 	filter  *tableFilter
@@ -53,6 +55,8 @@ type encoder interface {
 // tableLookup reads what the catalog knows of a relation now; nil when the table is gone.
 type tableLookup interface {
 	Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error)
+	// LoadTypes reads the types again.
+	LoadTypes(ctx context.Context) error
 }
 
 // batch publishes changes in order and notes the positions behind them.
@@ -104,7 +108,7 @@ func (p *publisher) change(ctx context.Context, c *cdc.Change) error {
 	case cdc.Read:
 		return p.read(c)
 	default:
-		return p.row(c)
+		return p.row(ctx, c)
 	}
 }
 
@@ -116,6 +120,10 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 		if err != nil {
 			return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
 		}
+		if table != nil && len(table.Key) == 0 && rel.Identity != cdc.IdentityFull && rel.Identity != cdc.IdentityIndex {
+			p.log.Warn("a captured table has neither primary key nor unique index nor replica identity: its records have no key, and the server refuses UPDATE and DELETE on it while it is published; "+
+				"add a primary key, or ALTER TABLE … REPLICA IDENTITY FULL", "table", rel.Schema+"."+rel.Name)
+		}
 		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
 			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
 		}
@@ -123,6 +131,17 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 	p.plans[rel.OID] = entry
 	p.current = planned{}
 	return nil
+}
+
+// grow plans a table anew, one of whose enums has new labels.
+func (p *publisher) grow(ctx context.Context, rel *cdc.Relation) (*envelope.Plan, error) {
+	if err := p.lookup.LoadTypes(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.announce(ctx, rel); err != nil {
+		return nil, err
+	}
+	return p.plans[rel.OID].plan, nil
 }
 
 // planOf finds the plan of a change's relation; a change whose relation was never announced is a fault of ours.
@@ -192,7 +211,7 @@ func (p *publisher) before() cdc.LSN {
 	return p.snapshotLSN
 }
 
-func (p *publisher) row(c *cdc.Change) error {
+func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 	plan, err := p.planOf(c)
 	if err != nil {
 		return err
@@ -209,6 +228,11 @@ func (p *publisher) row(c *cdc.Change) error {
 	}
 	if plan == nil || dropped {
 		return nil
+	}
+	if plan.Outgrown(c) {
+		if plan, err = p.grow(ctx, c.Relation); err != nil {
+			return err
+		}
 	}
 	p.source.LSN, p.source.HasLSN, p.source.LastCommitLSN = c.LSN, true, p.lastCommit
 	n, err := p.enc.Encode(plan, c, &p.source)

@@ -123,6 +123,8 @@ func (e *recorder) frame(what string, at *envelope.Source) (int, error) {
 
 type noTable struct{}
 
+func (noTable) LoadTypes(context.Context) error { return nil }
+
 func (noTable) Table(context.Context, *cdc.Relation) (*cdc.Table, error) { return nil, nil }
 
 // run publishes changes and returns the records and the position behind each.

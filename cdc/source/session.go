@@ -24,6 +24,7 @@ type session struct {
 	filter      *tableFilter
 	conn        *pgx.Conn // catalog and small statements; only the publishing goroutine uses it
 	catalog     *catalog.Catalog
+	encoder     *envelope.Encoder
 	server      replication.Server
 	publication string // its exact name
 }
@@ -234,9 +235,10 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.encoder = enc
 	p := newPublisher(enc, s.filter, s.catalog, &s.task.sent, b.from)
-	p.out, p.metadata = out, s.cfg.Envelope.TransactionMetadata
-	p.beat = heartbeat{every: s.cfg.Heartbeat, query: s.cfg.HeartbeatQuery, dial: s.dial}
+	p.log, p.out, p.metadata = s.task.log, out, s.cfg.Envelope.TransactionMetadata
+	p.beat = heartbeat{every: s.cfg.Heartbeat, query: s.cfg.HeartbeatQuery, log: s.task.log, dial: s.dial}
 	return p, nil
 }
 

@@ -133,13 +133,24 @@ func (s *session) snapshotTables(ctx context.Context) ([]snapshot.Table, error) 
 		if !ok {
 			continue // dropped a moment ago
 		}
-		t := snapshot.Table{Relation: rel}
+		t := snapshot.Table{Relation: rel, Columns: s.included(rel)}
 		if slices.Contains(s.cfg.SnapshotOverrides, full) {
 			t.Select = s.cfg.Overrides[full]
 		}
 		tables = append(tables, t)
 	}
 	return tables, nil
+}
+
+// included are the columns that pass the filters; nil for all, also when none does, as in Debezium.
+func (s *session) included(rel *cdc.Relation) []string {
+	var names []string
+	for i := range rel.Columns {
+		if s.encoder.Includes(rel.Schema, rel.Name, rel.Columns[i].Name) {
+			names = append(names, rel.Columns[i].Name)
+		}
+	}
+	return names
 }
 
 // beginSnapshot sets what all rows of the snapshot share.

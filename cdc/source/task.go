@@ -42,14 +42,11 @@ type Task struct {
 	storedIdle    time.Time
 }
 
-// NewTask makes a task of a valid configuration; nothing is dialled before Run.
+// NewTask makes a task of a valid configuration, whose warnings Validate has given; nothing is dialled before Run.
 func NewTask(props map[string]string, env Env) (*Task, error) {
 	cfg, report := Parse(props)
 	if err := report.Err(); err != nil {
 		return nil, err
-	}
-	for _, w := range report.Warnings {
-		env.Log.Warn(w.Message)
 	}
 	cfg.Envelope.RunID, cfg.Envelope.Log, cfg.Envelope.Now = newRunID(), env.Log, time.Now
 	return &Task{cfg: cfg, env: env, log: env.Log, partition: partitionOf(cfg.Envelope.TopicPrefix), progress: make(chan struct{}, 1)}, nil

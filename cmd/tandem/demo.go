@@ -164,7 +164,6 @@ func (d *demo) startServers(ctx context.Context) error {
 			return nil
 		}
 	}
-	// The first finds or fetches the programs; the second then has them, and initialises beside it.
 	g, groupCtx := errgroup.WithContext(ctx)
 	g.Go(start(groupCtx, &d.source, "source"))
 	g.Go(start(groupCtx, &d.target, "target"))

@@ -16,7 +16,7 @@ import (
 	"github.com/tandem-cdc/tandem/testdata/bikestore"
 )
 
-func exec(ctx context.Context, url string, scripts ...string) error {
+func executeSQL(ctx context.Context, url string, scripts ...string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func TestShop(t *testing.T) {
 	}
 	source, before := pgtest.Database(t), pgtest.Database(t)
 	for _, url := range []string{source, before} {
-		if err := exec(t.Context(), url, bikestore.Schema, bikestore.Data); err != nil {
+		if err := executeSQL(t.Context(), url, bikestore.Schema, bikestore.Data); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,7 +133,7 @@ func TestDemoOnce(t *testing.T) {
 			target = m[1]
 		}
 		if strings.HasPrefix(line, "the shop takes orders") {
-			if err := exec(t.Context(), target, "UPDATE store.brands SET brand_name = 'Egret' WHERE brand_id = 4"); err != nil {
+			if err := executeSQL(t.Context(), target, "UPDATE store.brands SET brand_name = 'Egret' WHERE brand_id = 4"); err != nil {
 				t.Error(err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // console is where a command reads and writes.
@@ -33,7 +34,8 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the next signal ends the process at once
+	// The next signal ends the process at once, but for one that some senders give to the process and to its group.
+	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	code := run(ctx, &console{out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stdout), environ: os.Environ()}, os.Args[1:])
 	stop()
 	os.Exit(code)

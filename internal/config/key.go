@@ -137,7 +137,7 @@ func Bool(dst *bool, name, doc string, opts ...Option) Key {
 		case "false":
 			*dst = false
 		default:
-			return fmt.Errorf("Expected value to be either true or false")
+			return complain("Expected value to be either true or false")
 		}
 		return nil
 	})
@@ -161,13 +161,13 @@ func integer[N int | int64](dst *N, name string, t Type, doc string, low, high i
 		}
 		n, err := strconv.ParseInt(s, 10, bits)
 		if err != nil {
-			return fmt.Errorf("Not a number of type %s", t)
+			return complain("Not a number of type %s", t)
 		}
 		if n < low {
-			return fmt.Errorf("Value must be at least %d", low)
+			return complain("Value must be at least %d", low)
 		}
 		if n > high {
-			return fmt.Errorf("Value must be no more than %d", high)
+			return complain("Value must be no more than %d", high)
 		}
 		*dst = N(n)
 		return nil
@@ -179,10 +179,10 @@ func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Opt
 	return newKey(name, TypeLong, doc, strconv.FormatInt(dst.Milliseconds(), 10), opts, func(s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return fmt.Errorf("Not a number of type %s", TypeLong)
+			return complain("Not a number of type %s", TypeLong)
 		}
 		if n < low.Milliseconds() {
-			return fmt.Errorf("Value must be at least %d", low.Milliseconds())
+			return complain("Value must be at least %d", low.Milliseconds())
 		}
 		const most = int64(1<<63-1) / int64(time.Millisecond) // Java's "for ever" is Long.MAX_VALUE ms
 		*dst = time.Duration(min(n, most)) * time.Millisecond
@@ -195,12 +195,19 @@ func Double(dst *float64, name, doc string, opts ...Option) Key {
 	return newKey(name, TypeDouble, doc, strconv.FormatFloat(*dst, 'g', -1, 64), opts, func(s string) error {
 		v, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			return fmt.Errorf("Not a number of type %s", TypeDouble)
+			return complain("Not a number of type %s", TypeDouble)
 		}
 		*dst = v
 		return nil
 	})
 }
+
+// complaint is a sentence of ConfigDef, which begins with a capital, as an error.
+type complaint string
+
+func (c complaint) Error() string { return string(c) }
+
+func complain(format string, args ...any) error { return complaint(fmt.Sprintf(format, args...)) }
 
 // Enum takes one of values in any case and stores it as written here.
 func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
@@ -215,7 +222,7 @@ func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
 				return nil
 			}
 		}
-		return fmt.Errorf("Value must be one of %s", strings.Join(k.Values, ", "))
+		return complain("Value must be one of %s", strings.Join(k.Values, ", "))
 	}
 	return k
 }

@@ -22,6 +22,9 @@ var releases = map[int]embedded.PostgresVersion{
 	18: embedded.V18,
 }
 
+// fetching lets one fetch at a time fill the cache, for the others to find it filled. Bound: 1, held by whoever has sent.
+var fetching = make(chan struct{}, 1)
+
 // fetch returns the programs of a version from the cache, and fills that from Maven Central first when they are not there.
 func fetch(ctx context.Context, version int, progress func(string)) (binaries, error) {
 	release, ok := releases[version]
@@ -37,6 +40,12 @@ func fetch(ctx context.Context, version int, progress func(string)) (binaries, e
 		return binaries{}, err
 	}
 	dir := filepath.Join(cache, "postgres", string(release))
+	select {
+	case fetching <- struct{}{}:
+		defer func() { <-fetching }()
+	case <-ctx.Done():
+		return binaries{}, ctx.Err()
+	}
 	if bin, err := inspect(ctx, filepath.Join(dir, "bin")); err == nil {
 		return bin, nil
 	}

@@ -43,7 +43,7 @@ func topicName(t testing.TB) string {
 	return name + "." + rand.Text()[:8]
 }
 
-// newTopic makes a topic and removes it after the test.
+// newTopic makes a topic.
 func newTopic(t testing.TB, brokers []string, partitions int) string {
 	t.Helper()
 	name := topicName(t)

@@ -146,11 +146,13 @@ func classify(op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) || errors.Is(err, sarama.ErrUnsupportedSASLMechanism) || errors.Is(err, sarama.ErrIllegalSASLState) { // errors.As does not find them all
+		return &kafka.AuthError{Op: op, Err: plainText(err)}
+	}
 	var code sarama.KError
 	if errors.As(err, &code) {
 		switch code {
-		case sarama.ErrSASLAuthenticationFailed, sarama.ErrUnsupportedSASLMechanism, sarama.ErrIllegalSASLState, sarama.ErrTopicAuthorizationFailed,
-			sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSecurityDisabled:
+		case sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed, sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed, sarama.ErrSecurityDisabled:
 			return &kafka.AuthError{Op: op, Err: plainText(err)}
 		case sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition, sarama.ErrRequestTimedOut, sarama.ErrBrokerNotAvailable,
 			sarama.ErrReplicaNotAvailable, sarama.ErrNetworkException, sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend,
@@ -164,8 +166,8 @@ func classify(op string, err error) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	var cert *tls.CertificateVerificationError
-	var alert tls.AlertError
-	if errors.As(err, &cert) || errors.As(err, &alert) {
+	var alert *net.OpError
+	if errors.As(err, &cert) || errors.As(err, &alert) && alert.Op == "remote error" { // crypto/tls: the broker refuses us
 		return &kafka.AuthError{Op: op, Err: plainText(err)}
 	}
 	if isNetwork(err) || errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrClosedClient) ||

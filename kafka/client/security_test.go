@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/kafka"
@@ -35,8 +36,20 @@ func jaas(m Mechanism, user, password string) string {
 func TestSASL(t *testing.T) {
 	for _, m := range []Mechanism{Plain, ScramSHA256, ScramSHA512} {
 		t.Run(string(m), func(t *testing.T) {
-			_, brokers := fakeCluster(t, kfake.EnableSASL(), kfake.Superuser(string(m), "al,i=ce", "pa ss;w0rd"))
-			for password, works := range map[string]bool{"pa ss;w0rd": true, "wrong": false} {
+			cluster, brokers := fakeCluster(t, kfake.EnableSASL(), kfake.Superuser(string(m), "al,i=ce", "pa ss;w0rd"))
+			refuse := false
+			cluster.ControlKey(int16(kmsg.SASLAuthenticate), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				if !refuse {
+					return nil, nil, false
+				}
+				res := req.ResponseKind().(*kmsg.SASLAuthenticateResponse) // as Kafka answers; kfake hangs up
+				res.ErrorCode, res.ErrorMessage = 58, kmsg.StringPtr("Authentication failed: Invalid username or password")
+				return res, nil, true
+			})
+			for i, password := range []string{"pa ss;w0rd", "wrong"} {
+				works := i == 0
+				refuse = !works
 				c, report := FromProperties(map[string]string{
 					"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": string(m), "sasl.jaas.config": jaas(m, "al,i=ce", password),
 				}, ForAdmin)

@@ -238,7 +238,7 @@ func TestRandomRoundTrips(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	url, _ := newRegistry(t)
 	converters := []Converter{newConverter(t, AvroClass, false, "schema.registry.url="+url), newConverter(t, JSONClass, false), newConverter(t, JSONClass, false, "decimal.format=NUMERIC")}
-	for i := range 300 {
+	for i := range 120 {
 		s := schema.StructOf(fmt.Sprintf("test.Row%d", i), schema.F("a", randomPlace(r, 3)), schema.F("b", randomPlace(r, 2)), schema.F("c", randomPlace(r, 1)))
 		for j, c := range converters {
 			w, err := c.NewSerializer(t.Context(), fmt.Sprintf("t%d", i), s)

@@ -20,20 +20,30 @@ type byteArrayConverter struct {
 // delegateOption is Debezium's: the class of the delegate, and prefix of its options.
 const delegateOption = "delegate.converter.type"
 
-func newByteArrayConverter(props map[string]string, isKey bool, env Env) (Converter, config.Report) {
-	class := ""
-	inner := make(map[string]string)
-	keys := config.Keys{
-		config.Class(&class, delegateOption, "Converter of what is not bytes; its options begin with "+delegateOption+"."),
+// byteArrayConfig are the options, all of them Debezium's.
+type byteArrayConfig struct {
+	class string
+	inner map[string]string // options of the delegate
+}
+
+// keys is the only place of the option names.
+func (c *byteArrayConfig) keys() config.Keys {
+	c.inner = make(map[string]string)
+	return config.Keys{
+		config.Class(&c.class, delegateOption, "Converter of what is not bytes; its options begin with "+delegateOption+"."),
 		config.Prefix(delegateOption+".", "Options of the delegate.", func(name, value string) error {
-			inner[name] = value
+			c.inner[name] = value
 			return nil
 		}),
 	}
-	r := keys.Parse(props, "schemas.enable")
+}
+
+func newByteArrayConverter(props map[string]string, isKey bool, env Env) (Converter, config.Report) {
+	var options byteArrayConfig
+	r := options.keys().Parse(props, "schemas.enable")
 	c := &byteArrayConverter{}
-	if class != "" && len(r.Errors) == 0 {
-		d, dr := New(class, inner, isKey, env)
+	if options.class != "" && len(r.Errors) == 0 {
+		d, dr := New(options.class, options.inner, isKey, env)
 		for _, p := range dr.Errors {
 			r.Fail(strings.TrimSuffix(delegateOption+"."+p.Name, "."), "%s", p.Message)
 		}

@@ -27,6 +27,10 @@ const (
 	decimalNumeric = "NUMERIC"
 )
 
+func defaultJSONConfig() jsonConfig {
+	return jsonConfig{schemas: true, cacheSize: 1000, decimals: decimalBase64, replaceNull: true}
+}
+
 // jsonKeys is the only place of the option names.
 func (c *jsonConfig) jsonKeys() config.Keys {
 	return config.Keys{
@@ -59,7 +63,7 @@ type lastEnvelope struct {
 }
 
 func newJSONConverter(props map[string]string, _ bool, _ Env) (Converter, config.Report) {
-	c := jsonConfig{schemas: true, cacheSize: 1000, decimals: decimalBase64, replaceNull: true}
+	c := defaultJSONConfig()
 	report := c.jsonKeys().Parse(props)
 	j := &jsonConverter{options: c.options(), readers: newCache[string, *jsonReader](c.cacheSize)}
 	j.decoders.New = func() any { return new(jsonDecoder) }

@@ -27,57 +27,69 @@ type Env struct {
 // maker makes the converter of one class.
 type maker func(props map[string]string, isKey bool, env Env) (Converter, config.Report)
 
-// makers are in the order of the documentation. A function, for the delegate of a converter is one of them too.
-func makers() []struct {
-	class string
-	make  maker
-} {
-	return []struct {
-		class string
-		make  maker
-	}{
-		{AvroClass, newAvro},
-		{JSONClass, newJSONConverter},
-		{StringClass, newStringConverter},
-		{ByteArrayClass, newByteArrayConverter},
-		{debeziumBytesClass, newByteArrayConverter},
-		{numbersPackage + "BooleanConverter", newNumberConverter(booleanFormat)},
-		{numbersPackage + "ShortConverter", newNumberConverter(shortFormat)},
-		{numbersPackage + "IntegerConverter", newNumberConverter(integerFormat)},
-		{numbersPackage + "LongConverter", newNumberConverter(longFormat)},
-		{numbersPackage + "FloatConverter", newNumberConverter(floatFormat)},
-		{numbersPackage + "DoubleConverter", newNumberConverter(doubleFormat)},
+// class is a Java class with what makes its converter and what defines its options.
+type class struct {
+	name string
+	make maker
+	keys func() config.Keys
+}
+
+// classes are in the order of the documentation. A function, for the delegate of a converter is one of them too.
+func classes() []class {
+	none := func() config.Keys { return nil }
+	return []class{
+		{AvroClass, newAvro, func() config.Keys { c := defaultAvroConfig(); return c.avroKeys() }},
+		{JSONClass, newJSONConverter, func() config.Keys { c := defaultJSONConfig(); return c.jsonKeys() }},
+		{StringClass, newStringConverter, func() config.Keys { return stringKeys(new(string)) }},
+		{ByteArrayClass, newByteArrayConverter, func() config.Keys { c := byteArrayConfig{}; return c.keys() }},
+		{debeziumBytesClass, newByteArrayConverter, func() config.Keys { c := byteArrayConfig{}; return c.keys() }},
+		{numbersPackage + "BooleanConverter", newNumberConverter(booleanFormat), none},
+		{numbersPackage + "ShortConverter", newNumberConverter(shortFormat), none},
+		{numbersPackage + "IntegerConverter", newNumberConverter(integerFormat), none},
+		{numbersPackage + "LongConverter", newNumberConverter(longFormat), none},
+		{numbersPackage + "FloatConverter", newNumberConverter(floatFormat), none},
+		{numbersPackage + "DoubleConverter", newNumberConverter(doubleFormat), none},
 	}
 }
 
 // Classes lists the classes that New knows.
 func Classes() []string {
-	var classes []string
-	for _, m := range makers() {
-		classes = append(classes, m.class)
+	var names []string
+	for _, c := range classes() {
+		names = append(names, c.name)
 	}
-	return classes
+	return names
+}
+
+// Keys are the definitions of a class's options, without prefix, for validation and documentation.
+func Keys(className string) (config.Keys, bool) {
+	for _, c := range classes() {
+		if c.name == className {
+			return c.keys(), true
+		}
+	}
+	return nil, className == SimpleHeaderClass
 }
 
 // New makes the converter that a class selects. props are its options without the prefix (value.converter.schemas.enable is
 // schemas.enable here). It does not connect. The Converter is nil when the Report has errors.
-func New(class string, props map[string]string, isKey bool, env Env) (Converter, config.Report) {
-	for _, m := range makers() {
-		if m.class == class {
-			return m.make(props, isKey, env)
+func New(className string, props map[string]string, isKey bool, env Env) (Converter, config.Report) {
+	for _, c := range classes() {
+		if c.name == className {
+			return c.make(props, isKey, env)
 		}
 	}
 	var r config.Report
-	r.Fail("", "Class %s could not be found; the converters are %s.", class, strings.Join(Classes(), ", "))
+	r.Fail("", "Class %s could not be found; the converters are %s.", className, strings.Join(Classes(), ", "))
 	return nil, r
 }
 
 // NewHeader makes the header converter that a class selects; every converter can be one.
-func NewHeader(class string, props map[string]string, env Env) (HeaderConverter, config.Report) {
-	if class == SimpleHeaderClass {
+func NewHeader(className string, props map[string]string, env Env) (HeaderConverter, config.Report) {
+	if className == SimpleHeaderClass {
 		return simpleHeaderConverter{}, (config.Keys{}).Parse(props)
 	}
-	c, r := New(class, props, false, env)
+	c, r := New(className, props, false, env)
 	if c == nil {
 		return nil, r
 	}

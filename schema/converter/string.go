@@ -40,23 +40,26 @@ var charsets = map[string]charset{
 	"utf16le": {func(dst []byte, text string) []byte { return encodeUTF16(dst, text, binary.LittleEndian) }, func(data []byte) string { return decodeUTF16(data, binary.LittleEndian) }},
 }
 
-func newStringConverter(props map[string]string, _ bool, _ Env) (Converter, config.Report) {
-	c := &stringConverter{}
-	encoding := "UTF-8"
-	keys := config.Keys{
-		config.String(&encoding, "converter.encoding", "Java name of the character encoding: UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE.", config.Check(func(text string) error {
+// stringKeys is the only place of the option names. It sets the default.
+func stringKeys(encoding *string) config.Keys {
+	*encoding = "UTF-8"
+	return config.Keys{
+		config.String(encoding, "converter.encoding", "Java name of the character encoding: UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE.", config.Check(func(text string) error {
 			if charsets[charsetName(text)].encode == nil {
 				return said("Unsupported encoding %s", text)
 			}
 			return nil
 		})),
 	}
-	r := keys.Parse(props, "schemas.enable") // people set it for all converters alike, and it does nothing here in Connect either
+}
+
+func newStringConverter(props map[string]string, _ bool, _ Env) (Converter, config.Report) {
+	var encoding string
+	r := stringKeys(&encoding).Parse(props, "schemas.enable") // people set it for all converters alike; it does nothing here in Connect either
 	if len(r.Errors) > 0 {
 		return nil, r
 	}
-	c.charset = charsets[charsetName(encoding)]
-	return c, r
+	return &stringConverter{charset: charsets[charsetName(encoding)]}, r
 }
 
 func charsetName(java string) string {

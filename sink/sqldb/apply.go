@@ -230,7 +230,7 @@ func (a *applier) writes(ctx context.Context, s session, p *pending) error {
 				rest = i
 			}
 		}
-		if len(a.rows) > 0 && (sub == nil || sub.known > 0) { // else the source changed nothing that it knows
+		if len(a.rows) > 0 {
 			a.counts.written += int64(len(a.rows))
 			if err := a.write(ctx, s, op, p.dest, sub, a.rows); err != nil {
 				return err

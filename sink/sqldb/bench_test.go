@@ -70,3 +70,55 @@ func BenchmarkUpsert(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkKinds is upserts of wide rows, updates with a column the source does not know, and deletes, each in a table of 200,000 rows.
+func BenchmarkKinds(b *testing.B) {
+	const distinct, size = 200_000, 3000
+	wide := []schema.Field{field("id", int32Of())}
+	for i := range 9 {
+		wide = append(wide, field(fmt.Sprintf("c%d", i), nullable()))
+	}
+	row := func(n int, c0 schema.Value) []schema.Value {
+		out := []schema.Value{i32(n), c0}
+		for i := range 8 {
+			out = append(out, str(fmt.Sprintf("text %d of row %d", i, n)))
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name string
+		make func(s *source, n int) sink.Record
+	}{
+		{"wide", func(s *source, n int) sink.Record { return s.create(row(n, str("x"))...) }},
+		{"unknown column", func(s *source, n int) sink.Record { return s.update(row(n, unavailable())...) }},
+		{"delete", func(s *source, n int) sink.Record { return s.remove(row(n, str(""))...)[0] }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			d := newDatabase(b)
+			task := d.task("batch.size", fmt.Sprint(size))
+			s := newSource("t", 1, wide...)
+			open(b, task, s.topic)
+			var all []sink.Record
+			for n := range distinct {
+				all = append(all, s.create(row(n, str("x"))...))
+			}
+			put(b, task, all...)
+			ctx, rows, n := context.Background(), 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				b.StopTimer()
+				var batch []sink.Record
+				for range size {
+					batch = append(batch, c.make(s, n*7919%distinct))
+					n++
+				}
+				b.StartTimer()
+				if err := task.Put(ctx, batch); err != nil {
+					b.Fatal(err)
+				}
+				rows += len(batch)
+			}
+			b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}

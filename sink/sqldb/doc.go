@@ -9,8 +9,15 @@
 // says what a database has to be able to do, postgres*.go is PostgreSQL.
 //
 // Goroutines live within one call of Put, one per partition of the batch up to parallel.connections, each with a connection of its
-// own; between calls there are none. Values are read where they are until they are written to a connection's buffers; nothing of a
-// Record is kept when Put returns.
+// own; between calls there is one at most, a timer's (hold.go). Values are read where they are until they are written to a
+// connection's buffers; nothing of a Record is kept when Put returns, but copies of the keys that hold.go needs.
+//
+// What differs from Debezium's JDBC sink, on purpose: positions live in the target (positions.table) and a task that was replaced
+// is fenced; a batch is always brought to the last state per key (use.reduction.buffer); unchanged TOAST columns are left as they
+// are; a VariableScaleDecimal becomes numeric, not double precision, and a Timestamp or Time keeps all its digits; a Decimal without
+// precision becomes numeric without limits; defaults that stand for an expression are not created; a column added to a table with
+// rows may be null; a table whose records have no key gets plain inserts in primary.key.mode=record_key; names are folded but always
+// quoted, so that reserved words work; maps without hstore, structs and arrays of these become jsonb, geometries without PostGIS bytea.
 //
 // Deliberately not here: polling, converting, the dead letter queue, pausing; they are connect's.
 package sqldb

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -406,7 +407,7 @@ func TestStalledOwner(t *testing.T) {
 	if err := next.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	next.store.(*pgStore).stalled = 0
+	next.store.(*pgStore).stalled, next.store.(*pgStore).patience = 0, 50*time.Millisecond
 	if got := open(t, next, "t"); len(got) != 1 || got[0].Offset != 1 {
 		t.Errorf("Open = %v, want offset 1", got)
 	}

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"time"
 
@@ -69,6 +70,31 @@ func (p *partition) hold(now time.Time, wait time.Duration) {
 	p.target = p.muts[n].rec.Offset
 	clear(p.muts[n:])
 	p.muts = p.muts[:n]
+}
+
+// wake sets the timer that ends the holds of the partitions, for the next batch may not come; or stops it when there are none.
+func (t *Task) wake() {
+	if t.timer != nil {
+		t.timer.Stop()
+		t.timer = nil
+	}
+	for _, p := range t.partitions {
+		if len(p.held.muts) > 0 {
+			t.timer = time.AfterFunc(max(t.holdFor, time.Millisecond), t.endHolds)
+			return
+		}
+	}
+}
+
+// endHolds applies what was held long enough. When that fails it stays held, and the next call says why.
+func (t *Task) endHolds() {
+	t.calls.Lock()
+	defer t.calls.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // not for ever: calls wait meanwhile
+	defer cancel()
+	if err := t.applyAll(ctx); err != nil {
+		t.log.Warn("the first half of a key change, a delete, cannot be applied yet", "err", err)
+	}
 }
 
 // cloneValue copies a value with all it refers to.

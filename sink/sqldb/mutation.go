@@ -208,7 +208,7 @@ func (u *mutator) mark(m *mutation, p *plan, first int) {
 	for _, c := range p.markers[first:] {
 		u.missing[c] = u.unavailable.is(p.columns[c].value(m))
 	}
-	m.sub = p.subsets.of(u.missing, p.keys)
+	m.sub = p.subsets.of(u.missing)
 	if p.keyFields == 0 {
 		return
 	}
@@ -220,8 +220,14 @@ func (u *mutator) mark(m *mutation, p *plan, first int) {
 	}
 }
 
+// sameFamily tells whether two types are written alike: all integers are.
+func sameFamily(a, b schema.Type) bool {
+	integer := func(t schema.Type) bool { return t >= schema.Int8 && t <= schema.Int64 }
+	return a == b || integer(a) && integer(b)
+}
+
 // oldKey reads the key before a change of it: a struct, or the map that SimpleHeaderConverter reads from its text. nil when it has
-// not all fields.
+// not all fields, or lost their types on that way.
 func oldKey(v schema.Value, p *plan) []schema.Value {
 	old := make([]schema.Value, p.keys)
 	for i := range old {
@@ -235,7 +241,7 @@ func oldKey(v schema.Value, p *plan) []schema.Value {
 				}
 			}
 		}
-		if old[i].IsNull() {
+		if !sameFamily(old[i].Type(), p.columns[i].schema.Type) {
 			return nil
 		}
 	}

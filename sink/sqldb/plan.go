@@ -110,7 +110,6 @@ type destination struct {
 // subset says which columns of a row are not known. There is one per set and plan, so pointers compare.
 type subset struct {
 	missing []bool // by column
-	known   int    // columns that are not keys and not missing
 }
 
 type subsets struct {
@@ -119,15 +118,13 @@ type subsets struct {
 }
 
 // of interns a set; nil is the empty set.
-func (s *subsets) of(missing []bool, keys int) *subset {
+func (s *subsets) of(missing []bool) *subset {
 	text := make([]byte, len(missing))
-	n, known := 0, 0
+	n := 0
 	for i, m := range missing {
 		if m {
 			text[i] = 1
 			n++
-		} else if i >= keys {
-			known++
 		}
 	}
 	if n == 0 {
@@ -141,7 +138,7 @@ func (s *subsets) of(missing []bool, keys int) *subset {
 	if s.all == nil {
 		s.all = make(map[string]*subset)
 	}
-	got := &subset{missing: append([]bool(nil), missing...), known: known}
+	got := &subset{missing: append([]bool(nil), missing...)}
 	s.all[string(text)] = got
 	return got
 }

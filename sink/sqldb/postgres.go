@@ -20,13 +20,14 @@ type pgStore struct {
 	config    *Config
 	target    dialect.PostgresTarget
 	connector string
-	positions tableName // folded; schema "" is the session's default one
-	move      string    // the statement
-	stalled   time.Duration
+	positions tableName     // folded; schema "" is the session's default one
+	move      string        // the statement
+	stalled   time.Duration // stalledAfter and claimPatience, but for tests
+	patience  time.Duration
 }
 
 func newPostgres(c *Config, target dialect.PostgresTarget, connector string) (*pgStore, error) {
-	st := &pgStore{config: c, target: target, connector: connector, stalled: stalledAfter}
+	st := &pgStore{config: c, target: target, connector: connector, stalled: stalledAfter, patience: claimPatience}
 	schemaName, name, ok := strings.Cut(c.Positions, ".")
 	if !ok {
 		schemaName, name = "", c.Positions

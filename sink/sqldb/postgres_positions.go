@@ -35,6 +35,9 @@ const endStalled = `SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a J
 // stalledAfter is how long a transaction that holds a position may wait for its process while another task wants it.
 const stalledAfter = time.Minute
 
+// claimPatience is how long a claim waits for a transaction that has the position: they take milliseconds.
+const claimPatience = 5 * time.Second
+
 func (s *pgSession) positions(statement string) string {
 	return fmt.Sprintf(statement, quoteTable(s.store.positions))
 }
@@ -43,7 +46,7 @@ func (s *pgSession) claim(ctx context.Context, parts []sink.Assignment) ([]claim
 	if err := s.makePositions(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.exec(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '5s'"); err != nil {
+	if err := s.exec(ctx, fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '%dms'", s.store.patience.Milliseconds())); err != nil {
 		return nil, err
 	}
 	out := make([]claimed, len(parts))

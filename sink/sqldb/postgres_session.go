@@ -22,7 +22,6 @@ type pgSession struct {
 	names    int
 	columns  [][]byte // of the statement being gathered: one binary array each
 	nulls    []bool
-	started  bool // BEGIN was queued or done
 }
 
 // pgQueued is a message whose result is due.

@@ -220,28 +220,19 @@ func (m *pgMaker) upsert() *pgStatement {
 }
 
 // updateOrInsert is for rows with unknown columns. They exist, as a rule, so an update comes first: an insert would be refused for
-// the columns that may not be null before it could turn into one.
+// the columns that may not be null before it could turn into one. Both parts see the table as it was before the statement.
 func (m *pgMaker) updateOrInsert() *pgStatement {
-	set := m.set("v")
-	if set == "" {
-		return &pgStatement{}
+	insert := func(from string) string {
+		return "INSERT INTO " + m.table() + " (" + m.names() + ")" + m.overriding() + " SELECT " + m.values("v") + " FROM " + from +
+			" WHERE NOT EXISTS (SELECT FROM " + m.table() + " AS t WHERE " + m.match("t", "v", m.b.plan.keys) + ")"
 	}
-	keys := m.list(", ", func(n int, c *pgColumn) string {
-		if !c.column.key {
-			return ""
-		}
-		return fmt.Sprintf("v.c%d", n)
-	})
-	same := m.list(" AND ", func(n int, c *pgColumn) string {
-		if !c.column.key {
-			return ""
-		}
-		return fmt.Sprintf("u.c%d = v.c%d", n, n)
-	})
+	set := m.set("v")
+	if set == "" { // the key is all that is known: only a row that is not there has anything to gain
+		return m.done(insert(m.from()))
+	}
 	columns := m.list(", ", func(n int, _ *pgColumn) string { return fmt.Sprintf("c%d", n) })
 	return m.done("WITH v(" + columns + ") AS MATERIALIZED (SELECT * FROM " + m.from() + "), u AS (UPDATE " + m.table() + " AS t SET " + set +
-		" FROM v WHERE " + m.match("t", "v", m.b.plan.keys) + " RETURNING " + keys + ") INSERT INTO " + m.table() + " (" + m.names() + ")" + m.overriding() +
-		" SELECT " + m.values("v") + " FROM v WHERE NOT EXISTS (SELECT FROM u WHERE " + same + ")")
+		" FROM v WHERE " + m.match("t", "v", m.b.plan.keys) + ") " + insert("v"))
 }
 
 // carry is for one row under a new key whose unknown columns are in the row under the key before. When neither is there any more,

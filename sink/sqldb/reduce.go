@@ -149,7 +149,7 @@ func merge(earlier, later *mutation) *mutation {
 			out.row[p.columns[i].index] = earlier.row[p.columns[i].index] // only row fields can be unknown
 		}
 	}
-	out.sub = p.subsets.of(missing, p.keys)
+	out.sub = p.subsets.of(missing)
 	if out.sub != nil {
 		out.moved = earlier.moved
 	}

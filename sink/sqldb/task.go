@@ -17,16 +17,19 @@ import (
 	"github.com/tandem-cdc/tandem/sink"
 )
 
-// Task applies records to a relational database. It is a sink.Task: one call at a time.
+// Task applies records to a relational database. It is a sink.Task.
 //
 // Invariants:
 //  1. A partition's rows and its position move in one transaction; next is what the last such transaction left.
 //  2. That transaction can only commit under the epoch that Open drew: whoever opens a partition later fences this task.
-//  3. Between calls no transaction is open and no goroutine runs.
+//  3. Between calls no transaction is open and no goroutine runs, but for the one that ends a hold.
 type Task struct {
 	config    Config
 	connector string
 	log       *slog.Logger
+
+	calls sync.Mutex  // one call at a time; the end of a hold is one
+	timer *time.Timer // ends the holds; nil: there are none
 
 	store      store // set by the first Open
 	mutator    *mutator
@@ -95,6 +98,8 @@ func (t *Task) prepare() error {
 // Open takes partitions over: whoever had them before can commit nothing more, and what it has committed is what the returned
 // positions stand behind.
 func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Position, error) {
+	t.calls.Lock()
+	defer t.calls.Unlock()
 	if err := t.prepare(); err != nil {
 		return nil, err
 	}
@@ -128,18 +133,21 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 	return out, nil
 }
 
-// Put applies the records: on return without error they are durable, or held as hold.go says. Rows that cannot be applied give RowErrors; the partitions
-// they are in then stand where they stood.
+// Put applies the records: on return without error they are durable, or held as hold.go says. Rows that cannot be applied give
+// RowErrors; the partitions they are in then stand where they stood.
 func (t *Task) Put(ctx context.Context, records []sink.Record) error {
+	t.calls.Lock()
+	defer t.calls.Unlock()
 	if err := t.split(records); err != nil {
 		return err
 	}
 	return t.applyAll(ctx)
 }
 
-// applyAll applies what split has laid out, and ends the batch.
+// applyAll applies what split has laid out, with what was held long enough, and ends the batch.
 func (t *Task) applyAll(ctx context.Context) error {
 	defer t.forget()
+	defer t.wake()
 	now := time.Now()
 	for _, p := range t.partitions {
 		if !p.inBatch && len(p.held.muts) > 0 && now.Sub(p.held.since) >= t.holdFor {
@@ -250,6 +258,8 @@ func (t *Task) forget() {
 // Flush returns where the partitions stand. What was put is durable already, but for the first halves of key changes at the end of
 // a batch: those still waiting stay, and the position is before them.
 func (t *Task) Flush(ctx context.Context) ([]kafka.Position, error) {
+	t.calls.Lock()
+	defer t.calls.Unlock()
 	if err := t.applyAll(ctx); err != nil {
 		return nil, err
 	}
@@ -267,12 +277,15 @@ func (t *Task) Flush(ctx context.Context) ([]kafka.Position, error) {
 
 // Close gives partitions up; with the last one the connections are closed.
 func (t *Task) Close(ctx context.Context, parts []kafka.TopicPartition) error {
+	t.calls.Lock()
+	defer t.calls.Unlock()
 	for _, tp := range parts {
 		delete(t.partitions, tp)
 	}
 	if len(t.partitions) > 0 {
 		return nil
 	}
+	t.wake() // there is nothing to wake for any more
 	t.mu.Lock()
 	idle := t.idle
 	t.idle = nil

@@ -24,7 +24,7 @@ func placeholderBytes(option string) ([]byte, error) {
 	if digits, ok := strings.CutPrefix(option, "hex:"); ok {
 		b, err := hex.DecodeString(digits)
 		if err != nil {
-			return nil, fmt.Errorf("want hexadecimal digits after hex:")
+			return nil, fmt.Errorf("want hexadecimal digits behind hex: and nothing else")
 		}
 		return b, nil
 	}
