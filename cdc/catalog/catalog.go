@@ -112,7 +112,7 @@ func (c *Catalog) columns(ctx context.Context, rel *cdc.Relation, table *cdc.Tab
 	rows, err := c.conn.Query(ctx, `SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull OR t.typtype = 'd' AND t.typnotnull,
 			CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), '') ELSE '' END, a.attidentity <> '', a.attgenerated <> '',
 			coalesce(col_description(a.attrelid, a.attnum), ''),
-			c.relreplident = 'f' OR coalesce(a.attnum = ANY (i.indkey), false)
+			c.relreplident = 'f' OR coalesce(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false)
 		FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 		LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)

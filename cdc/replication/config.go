@@ -48,7 +48,7 @@ type Config struct {
 	SSLPassword config.Secret // of SSLKey
 
 	TCPKeepAlive   bool
-	ConnectTimeout time.Duration // of one attempt
+	ConnectSeconds int           // of one attempt to connect; 0 for no bound
 	QueryTimeout   time.Duration // statement_timeout of ordinary connections; 0 for none
 }
 
@@ -58,21 +58,9 @@ func DefaultConfig() Config {
 		Port:           5432,
 		SSLMode:        SSLPrefer,
 		TCPKeepAlive:   true,
-		ConnectTimeout: 10 * time.Second, // pgjdbc's connectTimeout
+		ConnectSeconds: 10, // pgjdbc's connectTimeout
 		QueryTimeout:   10 * time.Minute,
 	}
-}
-
-// seconds is a duration that pgjdbc takes in seconds.
-func seconds(dst *time.Duration, name, doc string, opts ...config.Option) config.Key {
-	n := int(dst.Seconds())
-	return config.Int(&n, name, doc, 0, math.MaxInt32, append(opts, config.Check(func(text string) error {
-		v, err := strconv.ParseInt(text, 10, 32)
-		if err == nil {
-			*dst = time.Duration(v) * time.Second
-		}
-		return nil // Int itself reports what is no number
-	}))...)
 }
 
 var hostName = regexp.MustCompile(`[a-zA-Z0-9-_.:]+`)
@@ -98,7 +86,7 @@ func (c *Config) Keys() config.Keys {
 		config.Password(&c.SSLPassword, "database.sslpassword", "Password of the client's key.", config.Null(), config.Group(ssl)),
 		config.String(&c.SSLRootCert, "database.sslrootcert", "File of the certificates that may sign the server's, PEM; the system's without.", config.Null(), config.Group(ssl)),
 		config.Bool(&c.TCPKeepAlive, "database.tcpKeepAlive", "Probe idle connections so that a dead peer is noticed.", config.Group(advanced)),
-		seconds(&c.ConnectTimeout, "database.connectTimeout", "Seconds until an attempt to connect is given up; 0 for no bound.", config.Rank(config.Low), config.Group(advanced)),
+		config.Int(&c.ConnectSeconds, "database.connectTimeout", "Seconds until an attempt to connect is given up; 0 for no bound.", 0, math.MaxInt32, config.Rank(config.Low), config.Group(advanced)),
 		config.Millis(&c.QueryTimeout, "database.query.timeout.ms", "Time after which the server ends a query; 0 for no bound.", 0, config.Rank(config.Low), config.Group(advanced)),
 	}
 }
@@ -134,7 +122,7 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 		return nil, fmt.Errorf("connect to %s: %w", c.address(), err)
 	}
 	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = c.Host, uint16(c.Port), c.User, c.Password.Reveal(), c.Name
-	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = c.ConnectTimeout, nil, nil
+	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = time.Duration(c.ConnectSeconds)*time.Second, nil, nil
 	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = "", "", "", "prefer"
 	cfg.MinProtocolVersion, cfg.MaxProtocolVersion = "3.0", "3.0"
 	cfg.TLSConfig, cfg.Fallbacks = tlsConfigs[0], nil

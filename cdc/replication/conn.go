@@ -116,17 +116,8 @@ func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool) (Crea
 			options = " (FAILOVER)"
 		}
 	}
-	return c.createSlot(ctx, name, "", options)
-}
-
-// CreateTemporarySlot creates a slot that ends with the connection, for the sake of its snapshot.
-func (c *Conn) CreateTemporarySlot(ctx context.Context, name string) (CreatedSlot, error) {
-	return c.createSlot(ctx, name, " TEMPORARY", "")
-}
-
-// createSlot leaves the export of the snapshot to the grammar, whose default it is.
-func (c *Conn) createSlot(ctx context.Context, name, lifetime, options string) (CreatedSlot, error) {
-	sql := fmt.Sprintf("CREATE_REPLICATION_SLOT %s%s LOGICAL %s%s", quoteIdentifier(name), lifetime, plugin, options)
+	// The grammar exports the snapshot unless told otherwise.
+	sql := fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL %s%s", quoteIdentifier(name), plugin, options)
 	r, err := pglogrepl.ParseCreateReplicationSlot(c.pg.Exec(ctx, sql))
 	if err != nil {
 		return CreatedSlot{}, c.createError(ctx, name, err)

@@ -40,7 +40,7 @@ type Stream struct {
 	lastRead      time.Time // when bytes came last
 	replyWanted   bool      // the server asked for a status
 	asked         bool      // we asked the server for a sign of life, and none came yet
-	quick         int       // reads in a row that followed the one before at once
+	quick         int       // reads in a row that followed the one before at once, or took much
 	status        [statusFrame]byte
 
 	confirmed atomic.Uint64
@@ -66,6 +66,8 @@ const (
 	confirmGap = 100 * time.Millisecond
 	// paceGap is the least time between reads under load, and so the latency that pacing may add.
 	paceGap = time.Millisecond
+	// paceBytes is a read that shows a backlog, however long ago the one before was.
+	paceBytes = 16 << 10
 	// paceAfter is how many quick reads in a row are load: more than the three messages of a single-row transaction.
 	paceAfter = 8
 )
@@ -241,7 +243,7 @@ func (s *Stream) took(n int) {
 	s.w += n
 	s.stats.bytes.Add(uint64(n))
 	now := time.Now()
-	if now.Sub(s.lastRead) < 2*paceGap { // what pace adds, and what decoding takes
+	if n >= paceBytes || now.Sub(s.lastRead) < 2*paceGap { // twice: what pace adds, and what decoding takes
 		s.quick++
 	} else {
 		s.quick = 0

@@ -57,6 +57,7 @@ func (m *marker) add(row *cdc.Change) {
 	m.last, m.lastIndex = m.cur, len(m.cur.Changes)-1
 	if m.cur.Size() >= m.limit {
 		m.held, m.cur = m.cur, m.newBatch()
+		m.cur.Reset()
 	}
 }
 

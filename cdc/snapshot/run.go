@@ -46,6 +46,7 @@ func (s *Snapshot) Run(ctx context.Context, tables []Table, emit func(*cdc.Batch
 		return err
 	}
 	out := &marker{emit: emit, newBatch: s.opts.NewBatch, limit: s.opts.BatchBytes, cur: s.opts.NewBatch()}
+	out.cur.Reset()
 	for i := range tables {
 		if err := s.table(ctx, conn, &tables[i], out); err != nil {
 			return err

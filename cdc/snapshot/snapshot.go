@@ -26,7 +26,7 @@ const (
 // begin is the statement that opens a transaction of the level.
 func (i Isolation) begin() (string, error) {
 	switch i {
-	case Serializable, "":
+	case Serializable:
 		return "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE", nil
 	case RepeatableRead:
 		return "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", nil
@@ -56,7 +56,7 @@ type Options struct {
 	LockTimeout time.Duration
 
 	BatchBytes int               // a batch is handed out at this size; 512 KiB
-	NewBatch   func() *cdc.Batch // where empty batches come from; new ones
+	NewBatch   func() *cdc.Batch // where batches come from, which are reset; new ones
 }
 
 // Snapshot is a moment of the database that stays readable until Close.
@@ -144,6 +144,9 @@ func (s *Snapshot) open(ctx context.Context, keeper *pgx.Conn, standby bool) (sh
 		return true, join(ctx, keeper, s.opts.Import)
 	}
 	level := s.opts.Isolation
+	if level == "" {
+		level = Serializable
+	}
 	if standby && level == Serializable {
 		level = RepeatableRead // a standby has no other that sees one moment
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/cdc/replication"
+	"github.com/tandem-cdc/tandem/cdc/snapshot"
 	"github.com/tandem-cdc/tandem/envelope"
 	"github.com/tandem-cdc/tandem/internal/config"
 )
@@ -43,7 +44,7 @@ type Config struct {
 	IgnoreBuiltin                bool
 
 	SnapshotMode                  SnapshotMode
-	SnapshotIsolation             snapshotIsolation
+	SnapshotIsolation             snapshot.Isolation
 	SnapshotLocking               snapshotLocking
 	LockTimeout                   time.Duration
 	SnapshotTables                []string
@@ -63,10 +64,7 @@ type Config struct {
 	skippedSet bool // skipped.operations was given
 }
 
-type (
-	snapshotIsolation string
-	snapshotLocking   string
-)
+type snapshotLocking string
 
 // defaultQueueBytes bounds the decoded changes that wait to be encoded when max.queue.size.in.bytes is 0: four batches of
 // 512 KiB.
@@ -84,7 +82,7 @@ func DefaultConfig() Config {
 		StatusInterval:    10 * time.Second, // a sixth of wal_sender_timeout's default
 		IgnoreBuiltin:     true,
 		SnapshotMode:      SnapshotInitial,
-		SnapshotIsolation: "serializable",
+		SnapshotIsolation: snapshot.Serializable,
 		SnapshotLocking:   "none",
 		LockTimeout:       10 * time.Second,
 		Overrides:         map[string]string{},
@@ -136,7 +134,7 @@ func (c *Config) keys() config.Keys {
 		config.Enum(&c.SnapshotMode, "snapshot.mode", "When existing rows are read: initial (once, then stream), initial_only (once, then stop), no_data (stream only), always (at every start), when_needed (once, and again when the slot or its WAL is gone).",
 			[]SnapshotMode{SnapshotAlways, SnapshotInitial, SnapshotOnly, SnapshotNoData, SnapshotWhenNeeded}, config.Group(snap)),
 		config.Enum(&c.SnapshotIsolation, "snapshot.isolation.mode", "Isolation of a snapshot that has no slot to take it from (initial_only).",
-			[]snapshotIsolation{"serializable", "repeatable_read", "read_committed", "read_uncommitted"}, config.Group(snap), config.Rank(config.Low)),
+			[]snapshot.Isolation{snapshot.Serializable, snapshot.RepeatableRead, snapshot.ReadCommitted, snapshot.ReadUncommitted}, config.Group(snap), config.Rank(config.Low)),
 		config.Enum(&c.SnapshotLocking, "snapshot.locking.mode", "Whether to lock the tables against schema changes while they are read (shared).", []snapshotLocking{"none", "shared"}, config.Group(snap), config.Rank(config.Low)),
 		config.Millis(&c.LockTimeout, "snapshot.lock.timeout.ms", "How long to wait for those locks.", 0, config.Group(snap)),
 		config.List(&c.SnapshotTables, "snapshot.include.collection.list", "Those of the captured tables whose rows are read; all without.", config.Group(snap), config.Null()),

@@ -217,7 +217,7 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 		return err
 	}
 	dropped := p.resume.drops(c)
-	if c.LSN == p.at.lsn && p.at.kind >= typeInsert {
+	if c.LSN == p.at.lsn && p.at.kind >= typeInsert && p.at.kind <= typeTruncate {
 		p.at.events++
 	} else {
 		p.at.events = 1
@@ -256,7 +256,7 @@ func (p *publisher) message(ctx context.Context, c *cdc.Change) error {
 		p.at.hasXID, p.at.xid, p.at.tx = false, 0, nil
 		p.lastCommit, p.at.commit = c.LSN, c.LSN
 	}
-	p.at.lsn, p.at.proc, p.at.events, p.at.kind, p.at.snap = c.LSN, c.LSN, 0, typeMessage, snapshotNone
+	p.at.lsn, p.at.proc, p.at.kind, p.at.snap = c.LSN, c.LSN, typeMessage, snapshotNone // events stays: Debezium keeps the last row's
 	at.LSN, at.HasLSN, at.LastCommitLSN = c.LSN, true, p.lastCommit
 	if dropped {
 		return nil

@@ -132,7 +132,7 @@ func (s *session) withoutSlot(b *beginning) {
 	if b.from != nil && b.from.snap != snapshotRunning {
 		return // done in an earlier run
 	}
-	b.from, b.snapshot = nil, new(snapshotPlan)
+	b.from, b.snapshot = nil, &snapshotPlan{isolation: s.cfg.SnapshotIsolation}
 }
 
 // withSlot prepares the modes that stream.

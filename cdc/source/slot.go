@@ -2,8 +2,6 @@ package source
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/catalog"
 	"github.com/tandem-cdc/tandem/cdc/replication"
+	"github.com/tandem-cdc/tandem/cdc/snapshot"
 )
 
 // operations are the values of skipped.operations with what the publication calls them.
@@ -36,45 +35,34 @@ func (s *session) ensurePublication(ctx context.Context, tables []catalog.TableN
 	return err
 }
 
-// reachSlot creates the slot where there is none. Where rows are to be read, it also exports the snapshot that meets the stream without
-// gap or overlap: that of the new slot, or, when the slot was there before, that of a temporary slot made beside it, whose consistent
-// point the stream then starts from.
+// reachSlot creates the slot where there is none. Where rows are to be read, a new slot also exports the snapshot that meets its stream
+// without gap or overlap.
+//
+// A slot that was there before may belong to a run that was killed within its snapshot, and rows that run published may have been deleted
+// since: only the stream says so. So the rows are read as of now and the stream begins where the slot stands: what was
+// written in between comes twice, as in Debezium, and every row is right from the present on.
 func (s *session) reachSlot(ctx context.Context, b *beginning, exists, wanted bool) error {
-	if exists && !wanted {
+	if exists {
+		if wanted {
+			b.snapshot = &snapshotPlan{isolation: snapshot.RepeatableRead, point: b.slot.Confirmed}
+		}
 		return nil
 	}
 	conn, err := replication.Connect(ctx, s.cfg.Database)
 	if err != nil {
 		return err
 	}
-	created, err := s.createSlot(ctx, conn, exists)
+	s.task.log.Info("creating replication slot; this waits for the transactions that are open now", "slot", s.cfg.Slot)
+	var created replication.CreatedSlot
+	err = s.retrying(ctx, "create the slot", func() error {
+		created, err = conn.CreateSlot(ctx, s.cfg.Slot, s.cfg.SlotFailover)
+		return err
+	})
 	if err != nil || !wanted {
 		return errors.Join(err, conn.Close(ctx))
 	}
 	b.snapshot = &snapshotPlan{holder: conn, name: created.Snapshot, point: created.ConsistentPoint}
 	return nil
-}
-
-// createSlot creates the connector's slot, or a temporary one beside it. A name that is taken meanwhile and a lock that is not granted in
-// time are tried again, slot.max.retries times.
-func (s *session) createSlot(ctx context.Context, conn *replication.Conn, temporary bool) (created replication.CreatedSlot, err error) {
-	err = s.retrying(ctx, "create the slot", func() error {
-		if temporary {
-			created, err = conn.CreateTemporarySlot(ctx, temporarySlotName())
-		} else {
-			s.task.log.Info("creating replication slot; this waits for the transactions that are open now", "slot", s.cfg.Slot)
-			created, err = conn.CreateSlot(ctx, s.cfg.Slot, s.cfg.SlotFailover)
-		}
-		return err
-	})
-	return created, err
-}
-
-// temporarySlotName is new each time: the server may not have noticed yet that a killed predecessor is gone.
-func temporarySlotName() string {
-	var b [6]byte
-	rand.Read(b[:]) // never fails
-	return "tandem_snapshot_" + hex.EncodeToString(b[:])
 }
 
 // startStream starts streaming behind the LSN. A slot that somebody else reads is waited for, slot.max.retries times

@@ -18,9 +18,10 @@ import (
 
 // snapshotPlan is a snapshot that is to be read.
 type snapshotPlan struct {
-	holder *replication.Conn // exports the snapshot until it is imported; nil without a slot
-	name   string            // of the exported snapshot; "" without a slot
-	point  cdc.LSN           // where the stream begins; 0 without a slot
+	holder    *replication.Conn  // exports the snapshot until it is imported; nil when none is
+	name      string             // of the exported snapshot
+	isolation snapshot.Isolation // of a snapshot that is not imported
+	point     cdc.LSN            // where the stream begins; 0 without a slot
 }
 
 // snapshot reads the existing rows and publishes them.
@@ -89,7 +90,7 @@ func (s *session) openSnapshot(ctx context.Context, plan *snapshotPlan, empty <-
 			return s.cfg.Database.Connect(ctx, replication.Snapshot)
 		},
 		Import: plan.name, LSN: plan.point,
-		Isolation:  snapshot.Isolation(s.cfg.SnapshotIsolation),
+		Isolation:  plan.isolation,
 		LockTables: s.cfg.SnapshotLocking == "shared", LockTimeout: s.cfg.LockTimeout,
 		BatchBytes: int(s.cfg.queueBytes() / queuedBatches),
 		NewBatch: func() *cdc.Batch {

@@ -13,16 +13,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-cdc/tandem/internal/compare"
+	"github.com/tandem-cdc/tandem/internal/jvmserver"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 	"github.com/tandem-cdc/tandem/testdata/bikestore"
 )
@@ -38,7 +37,7 @@ CREATE TABLE store.counters (id int PRIMARY KEY, n bigint NOT NULL);
 INSERT INTO store.counters SELECT g, 0 FROM generate_series(1, 5) g;`
 
 // TestIntegrationKill kills a standalone worker with signal 9 at random moments while orders flow, each time while records are
-// unacknowledged: the broker is stopped (SIGSTOP) until changes were received that it cannot have acknowledged. Afterwards
+// unacknowledged: the broker is paused until changes were received that it cannot have acknowledged. Afterwards
 // the target equals the source, checksum by checksum, and the topics hold every change.
 func TestIntegrationKill(t *testing.T) {
 	seed := *killSeed
@@ -71,7 +70,7 @@ type killTest struct {
 	dir, binary    string
 	source, target string // URLs
 	prefix         string
-	brokerPID      int
+	broker         *jvmserver.Kafka // of its own, for it is stopped now and then
 	shop           *shop
 	admin          *pgx.Conn // of the source
 	worker         *exec.Cmd
@@ -80,11 +79,16 @@ type killTest struct {
 }
 
 func newKillTest(t *testing.T, r *rand.Rand) *killTest {
-	pid, err := strconv.Atoi(requiredEnv(t, "TANDEM_KAFKA_PID"))
+	broker, err := jvmserver.StartKafka(t.Context(), jvmserver.KafkaOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &killTest{T: t, rand: r, dir: t.TempDir(), source: pgtest.Database(t), target: pgtest.Database(t), prefix: fmt.Sprintf("kill%d", r.Uint32()), brokerPID: pid}
+	t.Cleanup(func() {
+		if err := broker.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	k := &killTest{T: t, rand: r, dir: t.TempDir(), source: pgtest.Database(t), target: pgtest.Database(t), prefix: fmt.Sprintf("kill%d", r.Uint32()), broker: broker}
 	k.binary = filepath.Join(k.dir, "tandem")
 	if out, err := exec.Command("go", "build", "-o", k.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -94,6 +98,9 @@ func newKillTest(t *testing.T, r *rand.Rand) *killTest {
 		if _, err := k.admin.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := k.dial(k.target).Exec(t.Context(), "CREATE SCHEMA store"); err != nil { // the sink makes tables, not schemas
+		t.Fatal(err)
 	}
 	if k.shop, err = openShop(t.Context(), k.source); err != nil {
 		t.Fatal(err)
@@ -135,7 +142,7 @@ func (k *killTest) dial(u string) *pgx.Conn {
 func (k *killTest) configure() {
 	registry := requiredEnv(k.T, "TANDEM_REGISTRY")
 	k.write("worker.properties", map[string]string{
-		"bootstrap.servers": requiredEnv(k.T, "TANDEM_KAFKA"), "offset.storage.file.filename": filepath.Join(k.dir, "offsets"), "offset.flush.interval.ms": "1000",
+		"bootstrap.servers": k.broker.Addr(), "offset.storage.file.filename": filepath.Join(k.dir, "offsets"), "offset.flush.interval.ms": "1000",
 		"key.converter": "io.confluent.connect.avro.AvroConverter", "key.converter.schema.registry.url": registry,
 		"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": registry,
 		"listeners": "http://127.0.0.1:0",
@@ -220,18 +227,23 @@ func (k *killTest) kill(n int) {
 	timer := time.NewTimer(time.Duration(k.rand.IntN(1200)) * time.Millisecond) // a random moment is what is tested
 	<-timer.C
 	k.waitReceived()
-	if err := syscall.Kill(k.brokerPID, syscall.SIGSTOP); err != nil {
+	if err := k.broker.Pause(); err != nil {
 		k.Fatal(err)
 	}
-	defer syscall.Kill(k.brokerPID, syscall.SIGCONT)
-	unacknowledged := k.waitReceived()
-	if k.rand.IntN(2) == 0 {
-		if err := syscall.Kill(k.brokerPID, syscall.SIGCONT); err != nil {
+	resume := func() {
+		if err := k.broker.Resume(); err != nil {
 			k.Fatal(err)
 		}
-		<-time.After(time.Duration(k.rand.IntN(8000)) * time.Microsecond)
 	}
-	k.stopWorker()
+	unacknowledged := k.waitReceived()
+	if k.rand.IntN(2) == 0 {
+		resume()
+		<-time.After(time.Duration(k.rand.IntN(8000)) * time.Microsecond) // again a random moment
+		k.stopWorker()
+	} else {
+		k.stopWorker()
+		resume()
+	}
 	k.Logf("kill %d: while changes up to %s were unacknowledged", n+1, unacknowledged)
 }
 
@@ -338,7 +350,7 @@ type consumed struct {
 // consume reads a topic to its end by the tool a user has.
 func (k *killTest) consume(table string) []consumed {
 	cmd := exec.Command(k.binary, "consume", "--topic", k.prefix+".store."+table, "--from-beginning", "--until-end",
-		"--bootstrap-server", os.Getenv("TANDEM_KAFKA"), "--schema-registry-url", os.Getenv("TANDEM_REGISTRY"))
+		"--bootstrap-server", k.broker.Addr(), "--schema-registry-url", os.Getenv("TANDEM_REGISTRY"))
 	out, err := cmd.Output()
 	if err != nil {
 		k.Fatalf("tandem consume %s: %v", table, err)

@@ -211,6 +211,12 @@ func (k *Kafka) probe(ctx context.Context) error {
 // Stop ends the broker in order. Data and address stay.
 func (k *Kafka) Stop() error { return k.end((*process).stop) }
 
+// Pause stops the broker in its tracks: connections stay, nothing is answered, until Resume.
+func (k *Kafka) Pause() error { return suspend(k.process.cmd) }
+
+// Resume lets a paused broker go on.
+func (k *Kafka) Resume() error { return goOn(k.process.cmd) }
+
 // Kill ends the broker at once, as kill -9 does. Data and address stay.
 func (k *Kafka) Kill() error { return k.end((*process).kill) }
 

@@ -31,6 +31,7 @@ type batch struct {
 	charged  int64 // against buffer.memory
 	sequence int32
 	attempts int
+	flush    bool // do not linger
 
 	records    []sarama.Record
 	headers    []sarama.RecordHeader // of all records, in order

@@ -189,6 +189,8 @@ type groupRun struct {
 	err  error              // ends Run
 	stop context.CancelFunc // ends the session
 	down bool
+	// Where partitions were whose records sarama gave up to read: it does so when the offset is out of range, and tells why later.
+	suspects map[kafka.TopicPartition]int64
 }
 
 // loop joins the group again after every rebalance.
@@ -309,15 +311,49 @@ func (r *groupRun) lost(err error) {
 	}
 }
 
+// suspect notes where a partition was when its records ended before the session did.
+func (r *groupRun) suspect(s *session, tp kafka.TopicPartition) {
+	if s.sarama.Context().Err() != nil {
+		return
+	}
+	at := s.at(tp)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.suspects == nil {
+		r.suspects = make(map[kafka.TopicPartition]int64)
+	}
+	if _, ok := r.suspects[tp]; !ok {
+		r.suspects[tp] = at
+	}
+}
+
+func (r *groupRun) suspected(tp kafka.TopicPartition) (at int64, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok = r.suspects[tp]
+	return at, ok
+}
+
+// cleared forgets the suspects: records flow again.
+func (r *groupRun) cleared() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.suspects)
+}
+
 // outOfRange tells where a partition was and what there is of it.
 func (r *groupRun) outOfRange(tp kafka.TopicPartition) error {
 	out := &kafka.PositionError{Position: kafka.Position{TopicPartition: tp, Offset: -1}, Begin: -1, End: -1}
 	c := r.consumer
-	c.mu.Lock()
-	if c.session != nil {
-		out.Offset = c.session.at(tp)
+	if at, ok := r.suspected(tp); ok {
+		out.Offset = at
+	} else {
+		c.mu.Lock()
+		if c.session != nil {
+			out.Offset = c.session.at(tp)
+		}
+		c.mu.Unlock()
 	}
-	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	_ = c.side.call(ctx, "look up a partition", func() error {

@@ -378,8 +378,12 @@ func (p *Producer) Flush() {
 
 func (p *Producer) flushLocked() {
 	for _, s := range p.senders {
+		for _, part := range s.pending {
+			if part.open != nil {
+				part.open.flush = true
+			}
+		}
 		if len(s.pending) > 0 {
-			s.flush = true
 			wake(s.wake)
 		}
 	}

@@ -18,7 +18,6 @@ type sender struct {
 	wake     chan struct{} // maker: Producer.senderOf; sender: anyone; never closed; bound: 1
 	pending  []*partition  // with records not in flight
 	inFlight int
-	flush    bool      // send all that is pending
 	next     time.Time // a batch that is not full waits until then
 	broken   bool      // the connection is to be closed
 	idle     bool      // sleeps until it is woken
@@ -91,17 +90,21 @@ func (p *Producer) collect(s *sender) (req *request, wait time.Duration, broken 
 
 // pick makes a request of the partitions whose batch is full or, when the time to linger is over, of all.
 func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Duration) {
-	due := s.flush || p.phase != running || !now.Before(s.next)
+	due := p.phase != running || !now.Before(s.next)
 	var r request
 	var again []*partition // those that have more go behind the others
 	full := false
 	keep := s.pending[:0]
 	for _, part := range s.pending {
+		if len(part.queue) == 0 && part.open == nil {
+			part.pending = false
+			continue
+		}
 		hold, ready := p.ready(part, s, now)
 		if !ready {
 			wait = sooner(wait, hold)
 		}
-		if !ready || full || len(part.queue) == 0 && !due {
+		if !ready || full || len(part.queue) == 0 && !due && !part.open.flush {
 			keep = append(keep, part)
 			continue
 		}
@@ -125,7 +128,6 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	clear(s.pending[min(len(rest), len(s.pending)):])
 	s.pending = rest
 	if due && !full {
-		s.flush = false
 		s.next = now.Add(p.cfg.Producer.Linger)
 	}
 	if len(r.batches) == 0 {

@@ -118,6 +118,9 @@ func (s *session) assignments(ctx context.Context) ([]Assignment, error) {
 
 // position is the handler's, the group's, or that of auto.offset.reset.
 func (s *session) position(a Assignment, own []kafka.Position) (int64, error) {
+	if last, ok := s.run.suspected(a.TopicPartition); ok && (last < a.Begin || last > a.End) {
+		return 0, &kafka.PositionError{Position: kafka.Position{TopicPartition: a.TopicPartition, Offset: last}, Begin: a.Begin, End: a.End}
+	}
 	for _, p := range own {
 		if p.TopicPartition != a.TopicPartition {
 			continue
@@ -182,6 +185,7 @@ func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.Co
 			chunk, bytes = nil, 0
 		case m, ok := <-in:
 			if !ok {
+				s.run.suspect(s, kafka.TopicPartition{Topic: claim.Topic(), Partition: claim.Partition()})
 				return nil
 			}
 			chunk = append(chunk, m)
@@ -237,6 +241,7 @@ func (s *session) deliver(ctx context.Context, p *poll) error {
 
 // passed notes how far the partitions are.
 func (s *session) passed(records []kafka.Record) {
+	s.run.cleared()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range records {

@@ -6,15 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 )
 
 // Environment names a folder of cases to replay instead of those of the repository: the whole corpus, or a new recording.
@@ -51,6 +45,7 @@ func (p *Replayer) Test(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pool := newDatabases(t)
 	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			c, err := Load(dir, name)
@@ -60,19 +55,19 @@ func (p *Replayer) Test(t *testing.T) {
 			if !c.hasMessages() {
 				t.Parallel()
 			}
-			p.test(t, c, declared[name])
+			p.test(t, pool, c, declared[name])
 		})
 	}
 }
 
 // test replays one case; reason says why it is declared to differ, "" when it must not.
-func (p *Replayer) test(t *testing.T, c *Case, reason string) {
-	differences := p.replay(t, c)
+func (p *Replayer) test(t *testing.T, pool *databases, c *Case, reason string) {
+	differences := p.replay(t, pool, c)
 	for range messageAttempts - 1 {
 		if len(differences) == 0 || reason != "" || !c.hasMessages() {
 			break
 		}
-		differences = p.replay(t, c)
+		differences = p.replay(t, pool, c)
 	}
 	switch {
 	case len(differences) == 0 && reason != "":
@@ -85,12 +80,14 @@ func (p *Replayer) test(t *testing.T, c *Case, reason string) {
 }
 
 // replay runs a case once; that it cannot be run is a difference, too.
-func (p *Replayer) replay(t *testing.T, c *Case) []string {
+func (p *Replayer) replay(t *testing.T, pool *databases, c *Case) []string {
 	ctx, cancel := context.WithTimeout(t.Context(), caseTimeout)
 	defer cancel()
 	url := "" // a validation needs no database
 	if !c.flag("validate", false) {
-		url = c.database(t)
+		var release func()
+		url, release = pool.take(t, c)
+		defer release()
 	}
 	got, err := p.Run(ctx, c, url, t.TempDir(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
@@ -102,55 +99,6 @@ func (p *Replayer) replay(t *testing.T, c *Case) []string {
 // hasMessages tells whether the case emits logical messages of its own.
 func (c *Case) hasMessages() bool {
 	return strings.Contains(c.Setup+c.Changes, "pg_logical_emit_message")
-}
-
-var createExtension = regexp.MustCompile(`(?i)\bcreate\s+extension\s+(?:if\s+not\s+exists\s+)?"?(\w+)`)
-
-// database makes a fresh database in a server that fits the case. The test is skipped where only another server, or one without the
-// extensions of the case, can be had.
-func (c *Case) database(t *testing.T) string {
-	least, err := c.number("pg.min", 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	most, err := c.number("pg.max", anyVersion)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var url string
-	if least > 0 && os.Getenv("TANDEM_TEST_POSTGRES") == "" {
-		url = pgtest.DatabaseIn(t, pgtest.Version(t, least))
-	} else {
-		url = pgtest.Database(t)
-	}
-	extensions := createExtension.FindAllStringSubmatch(c.Setup, -1)
-	if least == 0 && most == anyVersion && len(extensions) == 0 {
-		return url
-	}
-	version, available := serverOf(t, url)
-	if version < least || version > most {
-		t.Skipf("needs PostgreSQL %d to %d, the server is %d", least, most, version)
-	}
-	for _, m := range extensions {
-		if !slices.Contains(available, m[1]) {
-			t.Skipf("needs the extension %s, which the server does not have", m[1])
-		}
-	}
-	return url
-}
-
-// serverOf asks a server for its major version and the extensions it could have.
-func serverOf(t *testing.T, url string) (version int, extensions []string) {
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatalf("connect to the test server: %v", err)
-	}
-	defer conn.Close(context.Background())
-	const query = "SELECT current_setting('server_version_num')::int / 10000, (SELECT array_agg(name::text) FROM pg_available_extensions)"
-	if err := conn.QueryRow(t.Context(), query).Scan(&version, &extensions); err != nil {
-		t.Fatalf("ask the test server for its version: %v", err)
-	}
-	return version, extensions
 }
 
 // readDeclared reads lines of a case's name and the reason why it differs; '#' begins a comment.
