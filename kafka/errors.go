@@ -9,7 +9,7 @@ import (
 // Retriable, found by errors.As, decides whether a worker tries again.
 
 // ErrUnavailable: no broker can be reached, or none leads the partition now. Waiting helps.
-var ErrUnavailable = errors.New("Kafka is not reachable")
+var ErrUnavailable = errors.New("no Kafka broker is reachable")
 
 // UnavailableError is ErrUnavailable with the place. Err names the addresses that were tried.
 type UnavailableError struct {
@@ -17,7 +17,9 @@ type UnavailableError struct {
 	Err error
 }
 
-func (e *UnavailableError) Error() string { return e.Op + ": " + ErrUnavailable.Error() + ": " + e.Err.Error() }
+func (e *UnavailableError) Error() string {
+	return e.Op + ": " + ErrUnavailable.Error() + ": " + e.Err.Error()
+}
 
 // Is makes errors.Is(err, ErrUnavailable) true.
 func (e *UnavailableError) Is(target error) bool { return target == ErrUnavailable }

@@ -114,7 +114,7 @@ func newKillTest(t *testing.T, r *rand.Rand) *killTest {
 		k.stopWorker()
 		if t.Failed() {
 			text, _ := os.ReadFile(k.log.Name())
-			t.Logf("end of the worker's log:\n%s", text[max(0, len(text)-6000):])
+			t.Logf("end of the worker's log:\n%s", text[max(0, len(text)-20000):])
 		}
 	})
 	return k

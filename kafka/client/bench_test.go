@@ -82,3 +82,73 @@ func BenchmarkProducer(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkConsumer reports how fast a group member takes records of about 600 bytes, lz4, from one partition.
+func BenchmarkConsumer(b *testing.B) {
+	brokers := benchBrokers(b)
+	topic := newTopic(b, brokers, 1)
+	c := DefaultConfig(ForProducer)
+	c.Brokers, c.Producer.Compression = brokers, LZ4
+	p := startProducer(b, c)
+	records := orderRecords(topic, 10_000)
+	for i := range b.N {
+		if err := p.Send(b.Context(), &records[i%len(records)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := p.WaitAcked(b.Context(), uint64(b.N)); err != nil {
+		b.Fatal(err)
+	}
+	if err := p.end(); err != nil {
+		b.Fatal(err)
+	}
+	k := groupConfig(b, brokers)
+	h := &counter{want: b.N, done: make(chan struct{})}
+	cpu := cpuTime(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	startConsumer(b, k, Subscription{Topics: []string{topic}}, h)
+	<-h.done
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	b.ReportMetric(float64((cpuTime(b)-cpu).Microseconds())/float64(b.N), "cpu-µs/record")
+	b.ReportMetric(float64(b.N)/float64(h.calls), "records/call")
+}
+
+// counter is a Handler that only counts.
+type counter struct {
+	want, got, calls int
+	done             chan struct{} // maker: the benchmark; closer: Records
+}
+
+func (h *counter) Assigned(context.Context, []Assignment) ([]kafka.Position, error) { return nil, nil }
+func (h *counter) Revoked(context.Context, []kafka.TopicPartition, bool) error      { return nil }
+func (h *counter) Records(_ context.Context, records []kafka.Record) error {
+	h.calls++
+	if h.got += len(records); h.got == h.want {
+		close(h.done)
+	}
+	return nil
+}
+
+// BenchmarkProducerLatency is the time from Send to the acknowledgement of a record after a pause.
+func BenchmarkProducerLatency(b *testing.B) {
+	brokers := benchBrokers(b)
+	c := DefaultConfig(ForProducer)
+	c.Brokers = brokers
+	p := startProducer(b, c)
+	records := orderRecords(newTopic(b, brokers, 1), 1)
+	pause := time.NewTicker(5 * time.Millisecond)
+	defer pause.Stop()
+	for i := range b.N {
+		b.StopTimer()
+		<-pause.C
+		b.StartTimer()
+		if err := p.Send(b.Context(), &records[0]); err != nil {
+			b.Fatal(err)
+		}
+		if err := p.WaitAcked(b.Context(), uint64(i+1)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
