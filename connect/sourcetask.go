@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// commitEvery is how often the offset store is asked for, as long as records are acknowledged; offset.flush.interval.ms may ask for more.
+// commitEvery is the time between two stores of offsets while records are acknowledged; offset.flush.interval.ms may ask for a shorter one.
+// The first acknowledgement after a pause is stored at once: a worker that is killed again and again still gets on.
 const commitEvery = time.Second
 
 // sourceRunner runs one source task, from its start to its end or failure: one life. The supervisor gives it as many as it needs.
@@ -79,10 +80,12 @@ func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, 
 
 // follow stores offsets until the task has returned. A producer that ends before ends the task.
 func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-chan error) (taskErr, producerErr error, producerEnded bool) {
-	ticks := time.NewTicker(max(min(commitEvery, l.worker.OffsetFlushInterval), 10*time.Millisecond))
+	every := max(min(commitEvery, l.worker.OffsetFlushInterval), 10*time.Millisecond)
+	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	stopping := ctx.Done()
-	var prompt <-chan struct{} // progress, once the task is to stop: it waits for its last offset
+	prompt := l.producer.Progress()
+	var last time.Time // of a store
 	for {
 		select {
 		case taskErr = <-ended:
@@ -94,13 +97,17 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 			}
 			stopTask()
 		case <-stopping:
-			stopping, prompt = nil, l.producer.Progress()
+			stopping, every = nil, 0 // the task waits for its last offset
 			l.producer.Flush()
 			l.commitOrSay()
 		case <-prompt:
-			l.commitOrSay()
+			if now := time.Now(); now.Sub(last) >= every && l.commitOrSay() {
+				last = now
+			}
 		case <-ticks.C:
-			l.commitOrSay()
+			if l.commitOrSay() {
+				last = time.Now()
+			}
 			l.stall.watch(l.producer, l.log)
 		}
 	}
@@ -132,12 +139,14 @@ func (l *sourceLife) commit() error {
 	return nil
 }
 
-// commitOrSay is commit for the time of running: the next one may succeed.
-func (l *sourceLife) commitOrSay() {
+// commitOrSay is commit for the time of running, where the next one may succeed. It reports whether there was something to store.
+func (l *sourceLife) commitOrSay() bool {
+	before := l.stored
 	err := l.commit()
 	if l.store.say(err != nil) {
 		l.log.Error("cannot store the source offset, trying again", "error", err, "failures", l.store.count)
 	}
+	return err != nil || l.stored > before
 }
 
 // failing counts failures in a row and says which are worth a line: the first, second, fourth, …

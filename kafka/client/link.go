@@ -21,6 +21,7 @@ type link struct {
 	dial   *dialer
 	client sarama.Client
 	admin  sarama.ClusterAdmin
+	outage outage
 }
 
 // call runs f, with retries while its error is retriable, until ctx ends or default.api.timeout.ms is over. op names the deed.
@@ -44,10 +45,14 @@ func (l *link) call(ctx context.Context, op string, f func() error) error {
 			err = f()
 		}
 		if err = classify(op, err); err == nil {
+			l.outage.ended(l.cfg.logger(), l.cfg.Brokers)
 			return nil
 		}
 		if !retriable(err) || ctx.Err() != nil {
 			return err
+		}
+		if attempt > 0 { // a broker that changes its role is no outage
+			l.outage.began(l.cfg.logger(), l.cfg.Brokers, err)
 		}
 		if sleep(ctx, l.cfg.backoff(attempt)) != nil {
 			return err

@@ -47,7 +47,7 @@ type Producer struct {
 	producerID int64 // written by identify, before the first sender starts
 	epoch      int16
 	identified bool // the metadata goroutine's own
-	down       bool // no broker answered the last time
+	outage     outage
 	changed    broadcast
 	stats      ProducerStats
 }

@@ -348,17 +348,11 @@ func (p *Producer) fail(err error) {
 	}
 }
 
-// unreachable and reached say once when brokers go and come back.
+// unreachable and reached are told what requests come to.
 func (p *Producer) unreachable(err error) {
-	if !p.down && p.phase == running {
-		p.down = true
-		p.log.Warn("Kafka is not reachable; trying on", "brokers", p.cfg.Brokers, "error", plainText(err))
+	if p.phase == running {
+		p.outage.began(p.log, p.cfg.Brokers, err)
 	}
 }
 
-func (p *Producer) reached() {
-	if p.down {
-		p.down = false
-		p.log.Info("Kafka is reachable again", "brokers", p.cfg.Brokers)
-	}
-}
+func (p *Producer) reached() { p.outage.ended(p.log, p.cfg.Brokers) }
