@@ -45,7 +45,7 @@ func plugins() connect.Plugins {
 				if err := report.Err(); err != nil {
 					return nil, err
 				}
-				return sqldb.New(c, env.Connector, env.Task, env.Log), nil
+				return sqldb.New(c, env.Connector, env.Log), nil
 			},
 		}},
 	}

@@ -115,7 +115,7 @@ func TestSecretIsHidden(t *testing.T) {
 	}
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("connect", "password", s)
-	for how, got := range map[string]string{"%v": fmt.Sprintf("%v", s), "%s": fmt.Sprintf("%s", s), "%#v": fmt.Sprintf("%#v", s), "json": string(text), "slog": log.String()} {
+	for how, got := range map[string]string{"%v": fmt.Sprintf("%v", s), "%s": s.String(), "%#v": fmt.Sprintf("%#v", s), "json": string(text), "slog": log.String()} {
 		if strings.Contains(got, s.Reveal()) || !strings.Contains(got, Hidden) {
 			t.Errorf("%s of a secret = %q, want %s in its place", how, got, Hidden)
 		}

@@ -93,14 +93,14 @@ func (c *Config) Keys() config.Keys {
 		config.String(&c.URL, "connection.url", "JDBC URL of the target: jdbc:postgresql://host:5432/database, with pgjdbc's parameters (user, password, ssl, sslmode, sslrootcert, sslcert, sslkey, currentSchema, ApplicationName, connectTimeout, targetServerType, options, prepareThreshold=0 for poolers in transaction mode).", config.Required(), config.Rank(config.High), conn),
 		config.String(&c.User, "connection.username", "Role to connect as.", config.Alias("connection.user"), config.Null(), config.Rank(config.High), conn),
 		config.Password(&c.Password, "connection.password", "Password of that role.", config.Null(), config.Rank(config.High), conn),
-		config.Int(&c.Connections, "parallel.connections", "Most connections of one task: that many partitions are applied at once. Not an option of Debezium's.", 1, 256, config.Rank(config.Low), conn),
+		config.Int(&c.Connections, "parallel.connections", "Most connections of one task: that many partitions are applied at once. Not an option of Debezium's.", 1, 256, config.DefaultIs("number of CPUs, at least 4"), config.Rank(config.Low), conn),
 
 		config.Enum(&c.InsertMode, "insert.mode", "insert: plain INSERT. upsert: insert or update by primary key. update: update existing rows only.", []InsertMode{Insert, Upsert, Update}, config.Rank(config.High), writing),
 		config.Bool(&c.DeleteEnabled, "delete.enabled", "Delete rows for delete events and tombstones. Needs primary.key.mode record_key, record_value or record_header.", config.Rank(config.High), writing),
 		config.Bool(&c.TruncateEnabled, "truncate.enabled", "Truncate the table for truncate events.", config.Rank(config.Low), writing),
 		config.Int(&c.BatchSize, "batch.size", "Most rows of one statement.", 1, 100_000, writing),
 		config.Int(&c.MaxRetries, "flush.max.retries", "Attempts after the first one when a transaction fails for a reason that passes: a deadlock, a lost connection, a server that starts.", 0, 1<<30, writing),
-		config.Millis(&c.RetryDelay, "flush.retry.delay.ms", "Wait before each such attempt.", 0, writing),
+		config.Millis(&c.RetryDelay, "flush.retry.delay.ms", "Pause before each such attempt.", 0, writing),
 		config.String(&c.Unavailable, "unavailable.value.placeholder", "What the source writes for a column whose value it does not know (an unchanged TOAST value). Such columns are left as they are in the target. A text that starts with hex: gives the bytes.", config.Rank(config.Low), writing),
 		config.String(&c.Positions, "positions.table", "Table of the consumer positions, created when missing; they move in the transaction of the rows. Not an option of Debezium's.", config.Rank(config.Low), writing),
 
@@ -112,20 +112,20 @@ func (c *Config) Keys() config.Keys {
 		config.String(&c.TimeZone, "use.time.zone", "Time zone in which times without zone meet columns with one, and the other way.", config.Alias("database.time_zone"), config.Match(regexp.MustCompile(`[A-Za-z0-9_+:/-]+`), "a time zone name such as UTC or Europe/Paris"), mapping),
 		config.List(&c.IncludeFields, "field.include.list", "Fields to write, as field or topic:field. Key fields are always written.", config.Null(), mapping),
 		config.List(&c.ExcludeFields, "field.exclude.list", "Fields not to write, as field or topic:field.", config.Null(), mapping),
-		config.String(&c.PostGISSchema, "dialect.postgres.postgis.schema", "Schema of the PostGIS types.", config.Rank(config.Low), mapping),
+		config.String(&c.PostGISSchema, "dialect.postgres.postgis.schema", "Schema of the PostGIS types in the target.", config.Rank(config.Low), mapping),
 
-		config.Refused("collection.naming.strategy", "io.debezium.sink.naming.DefaultCollectionNamingStrategy", "use collection.name.format, or a RegexRouter transform"),
-		config.Refused("table.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultTableNamingStrategy", "use collection.name.format, or a RegexRouter transform"),
-		config.Refused("column.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy", "use a ReplaceField transform"),
-		config.Refused("collection.table.format", "${table}", "use collection.name.format"),
-		config.Refused("keyed.message.batch.mode", "deduplication", "each key is brought to its last state within a batch, in every mode but insert"),
+		config.Refused("collection.naming.strategy", "io.debezium.sink.naming.DefaultCollectionNamingStrategy", "use collection.name.format."),
+		config.Refused("table.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultTableNamingStrategy", "use collection.name.format."),
+		config.Refused("column.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy", "columns have the names of the fields."),
+		config.Refused("collection.table.format", "${table}", "use collection.name.format."),
+		config.Refused("keyed.message.batch.mode", "deduplication", "each key is brought to its last state within a batch, in every mode but insert."),
 	}
 	ks = append(ks, config.Ignored("connection.provider", "connection.restart.on.errors", "use.reduction.buffer", "dialect.postgres.unnest.insert.enabled",
 		"dialect.sqlserver.identity.insert", "dialect.starrocks.catalog.name", "cloud.events.schema.name.pattern")...)
 	jvm := func(name, _ string) error { c.jvm = append(c.jvm, name); return nil }
 	return append(ks,
-		config.Family(regexp.MustCompile(`hibernate\..+`), "hibernate.*", config.TypeString, "Accepted and without effect: it concerns the JVM only.", jvm, config.Rank(config.Low)),
-		config.Family(regexp.MustCompile(`connection\.pool\..+`), "connection.pool.*", config.TypeString, "Accepted and without effect: see parallel.connections.", jvm, config.Rank(config.Low)))
+		config.Family(regexp.MustCompile(`hibernate\..+`), "hibernate.*", config.TypeString, "It concerns the JVM only.", jvm, config.Rank(config.Low), config.WithoutEffect()),
+		config.Family(regexp.MustCompile(`connection\.pool\..+`), "connection.pool.*", config.TypeString, "There is no such pool; see parallel.connections.", jvm, config.Rank(config.Low), config.WithoutEffect()))
 }
 
 // frameworkNames belong to every sink connector, and to the worker.

@@ -28,7 +28,7 @@ func TestParse(t *testing.T) {
 		{name: "format", props: map[string]string{"connection.url": url, "collection.name.format": "a.b.c"}, errors: []string{"collection.name.format: schema.table"}},
 		{name: "unknown variable", props: map[string]string{"connection.url": url, "collection.name.format": "x_${tpoic}"}, errors: []string{"collection.name.format: ${tpoic} is not known"}},
 		{name: "placeholder", props: map[string]string{"connection.url": url, "unavailable.value.placeholder": "hex:zz"}, errors: []string{"unavailable.value.placeholder: hexadecimal"}},
-		{name: "a Java class", props: map[string]string{"connection.url": url, "column.naming.strategy": "x.Y"}, errors: []string{"column.naming.strategy: ReplaceField"}},
+		{name: "a Java class", props: map[string]string{"connection.url": url, "column.naming.strategy": "x.Y"}, errors: []string{"column.naming.strategy: columns have the names of the fields"}},
 		{name: "old names, JVM's and a slip", props: map[string]string{"connection.url": url + "?reWriteBatchedInserts=true", "table.name.format": "${topic}", "database.time_zone": "UTC", "connection.pool.max_size": "3",
 			"hibernate.c3p0.x": "1", "use.reduction.buffer": "true", "insert.modes": "x"},
 			warnings: []string{"connection.pool.max_size: JVM only", "connection.url: reWriteBatchedInserts", "database.time_zone: use.time.zone", "hibernate.c3p0.x: JVM only", "insert.modes: insert.mode", "table.name.format: collection.name.format", "use.reduction.buffer: JVM only"}},
@@ -94,7 +94,7 @@ func TestPasswordIsHidden(t *testing.T) {
 	if got := c.Password.String(); got == "hush" {
 		t.Errorf("Password prints as %q", got)
 	}
-	if task := New(c, "x", 0, slog.New(slog.DiscardHandler)); task.store != nil {
+	if task := New(c, "x", slog.New(slog.DiscardHandler)); task.store != nil {
 		t.Error("New has connected")
 	}
 }

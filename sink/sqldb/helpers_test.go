@@ -109,7 +109,7 @@ func (d *database) task(options ...string) *Task {
 	if err := r.Err(); err != nil {
 		d.t.Fatal(err)
 	}
-	return New(c, "sinktest", 0, logger(d.t))
+	return New(c, "sinktest", logger(d.t))
 }
 
 func logger(t testing.TB) *slog.Logger {

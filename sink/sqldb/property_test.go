@@ -292,6 +292,9 @@ func (r *runner) wake() {
 }
 
 func seeds(t *testing.T, f func(t *testing.T, rng *rand.Rand)) {
+	if testing.Short() {
+		t.Skip("needs a PostgreSQL server")
+	}
 	for i := range *runsFlag {
 		seed := *seedFlag
 		if seed == 0 {

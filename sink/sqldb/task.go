@@ -54,9 +54,9 @@ type worker struct {
 	applier *applier
 }
 
-// New makes a task. It does not connect: the first Open does. The configuration is one that Parse found no error in.
-func New(c Config, connectorName string, task int, log *slog.Logger) *Task {
-	return &Task{config: c, connector: connectorName, log: log.With("connector", connectorName, "task", task),
+// New makes a task. It does not connect: the first Open does. The configuration is one that Parse found no error in; log names the task.
+func New(c Config, connectorName string, log *slog.Logger) *Task {
+	return &Task{config: c, connector: connectorName, log: log,
 		partitions: make(map[kafka.TopicPartition]*partition), told: make(map[string]bool), holdFor: holdFor}
 }
 
