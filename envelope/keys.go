@@ -55,7 +55,7 @@ func (c *Config) topicKeys() config.Keys {
 	return config.Keys{
 		config.String(&c.TopicPrefix, "topic.prefix",
 			"Namespace of this connector: the first part of all its topic and schema names, and its name in source blocks and offsets. Changing it starts over.",
-			config.Required(), isTopic, config.Rank(config.High), config.Group(groupConnector)),
+			config.Required(), isTopic, config.Rank(config.High), config.Group(groupConnector), config.Alias("database.server.name")),
 		naming,
 		config.String(&c.Delimiter, "topic.delimiter", "What stands between the parts of a topic name.", config.Group(groupExpert)),
 		config.String(&c.TopicRegex, keyTopicRegex, "Regular expression on whole topic names, for the regex naming strategies.",

@@ -102,8 +102,8 @@ func (c *Config) queueBytes() int64 {
 
 var slotName = regexp.MustCompile(`[a-z0-9_]{1,63}`)
 
-// keys is the only place of option names beside those of the connection and of the envelope, which it includes.
-func (c *Config) keys() config.Keys {
+// Keys is the only place of option names beside those of the connection and of the envelope, which it includes.
+func (c *Config) Keys() config.Keys {
 	const (
 		rep    = "CONNECTION_ADVANCED_REPLICATION"
 		filter = "FILTERS"
@@ -114,37 +114,37 @@ func (c *Config) keys() config.Keys {
 		config.String(&c.pluginName, "plugin.name", "Logical decoding plugin; only pgoutput, which every supported PostgreSQL has.", config.Group(rep), config.Check(onlyPgoutput)),
 		config.String(&c.Slot, "slot.name", "Replication slot that retains WAL for this connector.", config.Group(rep), config.Match(slotName, "1 to 63 of the characters a-z, 0-9 and _")),
 		config.Bool(&c.SlotDropOnStop, "slot.drop.on.stop", "Drop the slot at an orderly stop. Changes until the next start are lost.", config.Group(rep), config.Alias("slot.drop_on_stop")),
-		config.Bool(&c.SlotFailover, "slot.failover", "Create the slot as a failover slot (PostgreSQL 17 and newer).", config.Group(rep)),
-		config.String(&c.SlotStreamParams, "slot.stream.params", "Further parameters of START_REPLICATION, k=v;k=v.", config.Group(rep), config.Rank(config.Low), config.Null()),
-		config.Int(&c.SlotMaxRetries, "slot.max.retries", "How often to try again when the slot is in use or cannot be created.", 0, math.MaxInt32, config.Group(rep), config.Rank(config.Low)),
+		config.Bool(&c.SlotFailover, "slot.failover", "Create the slot as a failover slot, where the server can: a primary of PostgreSQL 17 or newer.", config.Group(rep)),
+		config.String(&c.SlotStreamParams, "slot.stream.params", "Further parameters of START_REPLICATION, as name=value;name=value. Those that tandem sets itself are refused.", config.Group(rep), config.Rank(config.Low), config.Null(), config.Check(checkStreamParams)),
+		config.Int(&c.SlotMaxRetries, "slot.max.retries", "How often to try again when the slot is in use, or could not be created in time; 0: not at all.", 0, math.MaxInt32, config.Group(rep), config.Rank(config.Low)),
 		config.Millis(&c.SlotRetryDelay, "slot.retry.delay.ms", "Time between those tries.", 0, config.Group(rep), config.Rank(config.Low)),
-		config.String(&c.Publication, "publication.name", "Publication that is streamed.", config.Group(rep), config.Check(notEmpty)),
+		config.String(&c.Publication, "publication.name", "Publication that is streamed, created where publication.autocreate.mode says so.", config.Group(rep), config.Check(notEmpty)),
 		config.Enum(&c.PublicationMode, "publication.autocreate.mode", "What to do about the publication: create it for all tables, for the captured ones (filtered), for none, or nothing (disabled).",
 			[]replication.AutocreateMode{replication.AllTables, replication.Disabled, replication.Filtered, replication.NoTables}, config.Group(rep)),
 		config.Bool(&c.ViaPartitionRoot, "publish.via.partition.root", "Create the publication so that changes of partitions appear as their root's.", config.Group("CONNECTOR")),
-		config.Millis(&c.StatusInterval, "status.update.interval.ms", "Time between standby status updates.", time.Millisecond, config.Group(rep)),
+		config.Millis(&c.StatusInterval, "status.update.interval.ms", "Longest time between two status updates to the server; a newly confirmed position is sent sooner.", time.Millisecond, config.Group(rep)),
 		config.String(&c.InitialStatements, "database.initial.statements", "SQL run on every connection but the replication connection; separated by ;, and ;; is a literal one.", config.Group("CONNECTION_ADVANCED"), config.Rank(config.Low), config.Null()),
 
-		config.List(&c.SchemaInclude, "schema.include.list", "Schemas to capture: regular expressions that match the whole name.", config.Group(filter), config.Rank(config.High), config.Null(), config.Alias("schema.whitelist")),
-		config.List(&c.SchemaExclude, "schema.exclude.list", "Schemas not to capture.", config.Group(filter), config.Null(), config.Alias("schema.blacklist")),
-		config.List(&c.TableInclude, "table.include.list", "Tables to capture: regular expressions that match the whole of schema.table.", config.Group(filter), config.Rank(config.High), config.Null(), config.Alias("table.whitelist")),
-		config.List(&c.TableExclude, "table.exclude.list", "Tables not to capture.", config.Group(filter), config.Null(), config.Alias("table.blacklist")),
-		config.Bool(&c.IgnoreBuiltin, "table.ignore.builtin", "Never capture system tables.", config.Group(filter), config.Rank(config.Low)),
+		config.List(&c.SchemaInclude, "schema.include.list", "Schemas to capture: regular expressions that match the whole name, in any case; all without.", config.Group(filter), config.Rank(config.High), config.Null(), config.Alias("schema.whitelist")),
+		config.List(&c.SchemaExclude, "schema.exclude.list", "Schemas not to capture: regular expressions that match the whole name; not beside schema.include.list.", config.Group(filter), config.Null(), config.Alias("schema.blacklist")),
+		config.List(&c.TableInclude, "table.include.list", "Tables to capture: regular expressions that match the whole of schema.table, in any case; all without. A snapshot reads them in this order.", config.Group(filter), config.Rank(config.High), config.Null(), config.Alias("table.whitelist")),
+		config.List(&c.TableExclude, "table.exclude.list", "Tables not to capture: regular expressions that match the whole of schema.table; not beside table.include.list.", config.Group(filter), config.Null(), config.Alias("table.blacklist")),
+		config.Bool(&c.IgnoreBuiltin, "table.ignore.builtin", "Never capture system tables: pg_catalog, information_schema, temporary tables, PostGIS's spatial_ref_sys.", config.Group(filter), config.Rank(config.Low)),
 
 		config.Enum(&c.SnapshotMode, "snapshot.mode", "When existing rows are read: initial (once, then stream), initial_only (once, then stop), no_data (stream only), always (at every start), when_needed (once, and again when the slot or its WAL is gone).",
 			[]SnapshotMode{SnapshotAlways, SnapshotInitial, SnapshotOnly, SnapshotNoData, SnapshotWhenNeeded}, config.Group(snap)),
 		config.Enum(&c.SnapshotIsolation, "snapshot.isolation.mode", "Isolation of a snapshot that has no slot to take it from (initial_only).",
 			[]snapshot.Isolation{snapshot.Serializable, snapshot.RepeatableRead, snapshot.ReadCommitted, snapshot.ReadUncommitted}, config.Group(snap), config.Rank(config.Low)),
 		config.Enum(&c.SnapshotLocking, "snapshot.locking.mode", "Whether to lock the tables against schema changes while they are read (shared).", []snapshotLocking{"none", "shared"}, config.Group(snap), config.Rank(config.Low)),
-		config.Millis(&c.LockTimeout, "snapshot.lock.timeout.ms", "How long to wait for those locks.", 0, config.Group(snap)),
-		config.List(&c.SnapshotTables, "snapshot.include.collection.list", "Those of the captured tables whose rows are read; all without.", config.Group(snap), config.Null()),
+		config.Millis(&c.LockTimeout, "snapshot.lock.timeout.ms", "How long to wait for each of those locks; 0 for no bound.", 0, config.Group(snap)),
+		config.List(&c.SnapshotTables, "snapshot.include.collection.list", "Those of the captured tables whose rows are read: regular expressions on schema.table; all without.", config.Group(snap), config.Null()),
 		config.List(&c.SnapshotOverrides, "snapshot.select.statement.overrides", "Tables that are read by a statement of their own, in the option of this name followed by a dot and schema.table.", config.Group(snap), config.Null()),
 		config.Prefix("snapshot.select.statement.overrides.", "Statement that reads the rows of schema.table.", func(table, statement string) error { c.Overrides[table] = statement; return nil }, config.Group(snap)),
-		config.Millis(&c.SnapshotDelay, "snapshot.delay.ms", "Time to wait before the snapshot.", 0, config.Group(snap), config.Rank(config.Low)),
+		config.Millis(&c.SnapshotDelay, "snapshot.delay.ms", "Time to wait before the snapshot is read.", 0, config.Group(snap), config.Rank(config.Low)),
 		config.Millis(&c.StreamingDelay, "streaming.delay.ms", "Time to wait between snapshot and stream.", 0, config.Group(snap), config.Rank(config.Low)),
 
 		config.Millis(&c.Heartbeat, "heartbeat.interval.ms", "Time between heartbeat records; 0 for none.", 0, config.Group("ADVANCED_HEARTBEAT")),
-		config.String(&c.HeartbeatQuery, "heartbeat.action.query", "Statement that is run with every heartbeat.", config.Group("ADVANCED_HEARTBEAT"), config.Rank(config.Low), config.Null()),
+		config.String(&c.HeartbeatQuery, "heartbeat.action.query", "Statement that is run with every heartbeat, on a connection of its own; needs heartbeat.interval.ms.", config.Group("ADVANCED_HEARTBEAT"), config.Rank(config.Low), config.Null()),
 		config.Long(&c.QueueBytes, "max.queue.size.in.bytes", "Bound on the bytes of changes that were read and wait to be published; 0 for 2 MiB.", 0, math.MaxInt64, config.Group("ADVANCED")),
 	)
 	keys = append(keys, c.Envelope.Keys()...)
@@ -158,6 +158,11 @@ func onlyPgoutput(name string) error {
 		return fmt.Errorf("only pgoutput is supported: it comes with every PostgreSQL from 10 on and needs nothing installed on the server. Set plugin.name=pgoutput or leave it out, and use a new slot.name: a slot belongs to the plugin it was made with")
 	}
 	return nil
+}
+
+func checkStreamParams(text string) error {
+	_, err := replication.ParseStreamParams(text)
+	return err
 }
 
 func notEmpty(s string) error {
@@ -180,7 +185,7 @@ var connectKeys = []string{"name", "connector.class", "connector.plugin.version"
 func Parse(props map[string]string) (Config, config.Report) {
 	c := DefaultConfig()
 	props, renamed := renameModes(props)
-	report := c.keys().Parse(props, connectKeys...)
+	report := c.Keys().Parse(props, connectKeys...)
 	report.Warnings = append(report.Warnings, renamed...)
 	_, c.skippedSet = props["skipped.operations"]
 	c.Envelope.Complete(props, &report)
