@@ -76,8 +76,8 @@ func DefaultConnectorConfig() ConnectorConfig {
 	}
 }
 
-// keys of every connector, in the order of Kafka Connect's listing.
-func (c *ConnectorConfig) keys() config.Keys {
+// Keys are the options of every connector, in the order of Kafka Connect's listing.
+func (c *ConnectorConfig) Keys() config.Keys {
 	var reload = "restart"
 	collect := func(dst *map[string]string) func(name, text string) error {
 		return func(name, text string) error {
@@ -89,63 +89,67 @@ func (c *ConnectorConfig) keys() config.Keys {
 		}
 	}
 	return config.Keys{
-		config.String(&c.Name, "name", "Globally unique name to use for this connector.",
+		config.String(&c.Name, "name", "Name of the connector, unique in its worker; offsets and consumer group carry it.",
 			config.Required(), config.Rank(config.High), config.Group("Common"), config.Check(checkName)),
 		config.String(&c.Class, "connector.class", "Class of the connector: the full Java name, the simple one, or that without \"Connector\".",
 			config.Required(), config.Rank(config.High), config.Group("Common")),
-		config.String(&c.Version, "connector.plugin.version", "Version of the connector.", config.Null(), config.Group("Common")),
-		config.Int(&c.TasksMax, "tasks.max", "Maximum number of tasks to use for this connector.", 1, math.MaxInt32, config.Rank(config.High), config.Group("Common")),
-		config.Bool(&c.EnforceTasks, "tasks.max.enforce", "(Deprecated) Whether a connector that makes more tasks than tasks.max fails.",
+		config.String(&c.Version, "connector.plugin.version", "Version of the connector that is wanted.", config.Null(), config.Group("Common")),
+		config.Int(&c.TasksMax, "tasks.max", "Most tasks that the connector is divided into; a source that has one reader, as a replication slot, stays one.", 1, math.MaxInt32, config.Rank(config.High), config.Group("Common")),
+		config.Bool(&c.EnforceTasks, "tasks.max.enforce", "Whether a connector that makes more tasks than tasks.max fails. Deprecated by Kafka Connect.",
 			config.Rank(config.Low), config.Group("Common")),
-		config.Class(&c.KeyConverter.Class, "key.converter", "Converter of record keys.", config.Null(), config.Rank(config.Low), config.Group("Common")),
-		config.Prefix("key.converter.", "Options of the key converter.", collect(&c.KeyConverter.Options), config.Group("Common")),
-		config.Class(&c.ValueConverter.Class, "value.converter", "Converter of record values.", config.Null(), config.Rank(config.Low), config.Group("Common")),
-		config.Prefix("value.converter.", "Options of the value converter.", collect(&c.ValueConverter.Options), config.Group("Common")),
-		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers.", config.Null(), config.Rank(config.Low), config.Group("Common")),
-		config.Prefix("header.converter.", "Options of the header converter.", collect(&c.HeaderConverter.Options), config.Group("Common")),
+		config.Class(&c.KeyConverter.Class, "key.converter", "Converter of record keys; none: the worker's, with the worker's options.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("key.converter.", "Options of the key converter; only with a key.converter of its own.", collect(&c.KeyConverter.Options), config.Group("Common")),
+		config.Class(&c.ValueConverter.Class, "value.converter", "Converter of record values; none: the worker's, with the worker's options.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("value.converter.", "Options of the value converter; only with a value.converter of its own.", collect(&c.ValueConverter.Options), config.Group("Common")),
+		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers; none: the worker's, with the worker's options.", config.Null(), config.Rank(config.Low), config.Group("Common")),
+		config.Prefix("header.converter.", "Options of the header converter; only with a header.converter of its own.", collect(&c.HeaderConverter.Options), config.Group("Common")),
 		config.Refused("transforms", "", "transforms are not there yet; remove it, or transform in the consumer."),
 		config.Refused("predicates", "", "predicates are not there yet; remove it."),
-		config.String(&reload, "config.action.reload", "What to do when an external configuration value changes; there are none yet.",
+		config.String(&reload, "config.action.reload", "none or restart: what to do when a value from a config provider changes; there are no providers yet.",
 			config.Rank(config.Low), config.Group("Common"), config.Check(oneOf("none", "restart"))),
-		duration(&c.RetryTimeout, "errors.retry.timeout", "The maximum duration in milliseconds that a failed operation will be reattempted; -1 for ever.",
+		duration(&c.RetryTimeout, "errors.retry.timeout", "How many milliseconds an operation that fails for a reason that passes, such as a registry that does not answer, is tried again; 0 and -1: until it succeeds or the task is stopped.",
 			config.Group("Error Handling")),
-		duration(&c.RetryDelayMax, "errors.retry.delay.max.ms", "The maximum duration in milliseconds between consecutive retry attempts.",
+		duration(&c.RetryDelayMax, "errors.retry.delay.max.ms", "Longest pause between two such tries; the first is 300 ms, and each is twice the one before.",
 			config.Group("Error Handling")),
-		config.String((*string)(&c.Tolerance), "errors.tolerance", "Whether records that cannot be converted fail the task (none) or are skipped (all).",
+		config.String((*string)(&c.Tolerance), "errors.tolerance", "Whether records that cannot be converted or applied fail the task (none) or are left out (all).",
 			config.Group("Error Handling"), config.Check(oneOf("none", "all"))),
 		config.Bool(&c.LogErrors, "errors.log.enable", "Whether each error and the operation that failed is logged.", config.Group("Error Handling")),
-		config.Bool(&c.LogMessages, "errors.log.include.messages", "Whether the log names the record that failed.", config.Group("Error Handling")),
-		config.Prefix("producer.override.", "Options of the producers, if the worker's policy allows them.", collect(&c.ProducerOverride)),
-		config.Prefix("consumer.override.", "Options of the consumers, if the worker's policy allows them.", collect(&c.ConsumerOverride)),
-		config.Prefix("admin.override.", "Options of the admin clients, if the worker's policy allows them.", collect(&c.AdminOverride)),
+		config.Bool(&c.LogMessages, "errors.log.include.messages", "Whether that log line also names the record: topic, partition, offset and time.", config.Group("Error Handling")),
+		config.Prefix("producer.override.", "Options of the producers, if the worker's policy allows them.", collect(&c.ProducerOverride), config.Group("Kafka clients")),
+		config.Prefix("consumer.override.", "Options of the consumers, if the worker's policy allows them.", collect(&c.ConsumerOverride), config.Group("Kafka clients")),
+		config.Prefix("admin.override.", "Options of the admin clients, if the worker's policy allows them.", collect(&c.AdminOverride), config.Group("Kafka clients")),
 	}
 }
 
-func (c *SourceConfig) keys() config.Keys {
+// Keys are the options of every source connector; those of a group of topic.creation.groups are TopicGroupKeys.
+func (c *SourceConfig) Keys() config.Keys {
 	var groups []string
 	support, boundary := "requested", "poll"
 	return config.Keys{
-		config.List(&groups, "topic.creation.groups", "Groups of configurations for topics created by source connectors.",
-			config.Rank(config.Low), config.Group("Topic Creation")),
-		config.String(&support, "exactly.once.support", "Permitted values are requested, required.", config.Group("Exactly Once Support"),
-			config.Check(oneOfAnyCase("REQUIRED", "REQUESTED"))),
-		config.String(&boundary, "transaction.boundary", "Permitted values are: poll, interval, connector.", config.Group("Exactly Once Support"),
-			config.Check(oneOfAnyCase("INTERVAL", "POLL", "CONNECTOR"))),
-		duration(new(time.Duration), "transaction.boundary.interval.ms", "Only with exactly-once support, in a distributed worker.",
-			config.Null(), config.Rank(config.Low), config.Group("Exactly Once Support")),
-		config.String(new(string), "offsets.storage.topic", "Only in a distributed worker.", config.Null(), config.Rank(config.Low), config.Group("offsets.topic")),
+		config.List(&groups, "topic.creation.groups", "Names of groups of topics; each has its options under topic.creation.NAME.*. The group default is always there, and last.",
+			config.Rank(config.Low), config.Group(groupTopics)),
+		config.String(&support, "exactly.once.support", "requested or required. Without effect in a standalone worker, which delivers at least once; required is warned about.", config.Group("Exactly Once Support"),
+			config.Check(oneOfAnyCase("REQUIRED", "REQUESTED")), config.WithoutEffect()),
+		config.String(&boundary, "transaction.boundary", "poll, interval or connector. Without effect in a standalone worker.", config.Group("Exactly Once Support"),
+			config.Check(oneOfAnyCase("INTERVAL", "POLL", "CONNECTOR")), config.WithoutEffect()),
+		duration(new(time.Duration), "transaction.boundary.interval.ms", "Without effect in a standalone worker.",
+			config.Null(), config.Rank(config.Low), config.Group("Exactly Once Support"), config.WithoutEffect()),
+		config.String(new(string), "offsets.storage.topic", "Without effect in a standalone worker, which keeps offsets in a file.", config.Null(), config.Rank(config.Low), config.Group("offsets.topic"), config.WithoutEffect()),
+		config.Int(&c.MaxRetries, "errors.max.retries", "How often in a row a task that failed for a reason that passes is started again; -1 for ever.", -1, math.MaxInt32, config.Group("Error Handling")),
+		config.Millis(&c.RestartWait, "retriable.restart.connector.wait.ms", "Pause before such a start; 0: half a second, doubled with each failure in a row, half a minute at most.", 0, config.Rank(config.Low), config.Group("Error Handling")),
 	}
 }
 
-func (c *SinkConfig) keys() config.Keys {
+// Keys are the options of every sink connector.
+func (c *SinkConfig) Keys() config.Keys {
 	return config.Keys{
-		config.List(&c.Topics, "topics", "List of topics to consume, separated by commas.", config.Rank(config.High), config.Group("Common")),
-		config.String(&c.TopicsRegex, "topics.regex", "Regular expression of the whole names of the topics to consume.",
+		config.List(&c.Topics, "topics", "Topics to consume, separated by commas; this or topics.regex.", config.Rank(config.High), config.Group("Common")),
+		config.String(&c.TopicsRegex, "topics.regex", "Topics to consume: a regular expression of their whole names; this or topics.",
 			config.Rank(config.High), config.Group("Common"), config.Check(checkPattern)),
-		config.String(&c.DeadLetterTopic, "errors.deadletterqueue.topic.name", "Topic for records that cannot be converted; empty: none.", config.Group("Error Handling")),
-		config.Int(&c.DeadLetterReplication, "errors.deadletterqueue.topic.replication.factor", "Replicas of the dead letter queue's topic when it is created.",
+		config.String(&c.DeadLetterTopic, "errors.deadletterqueue.topic.name", "Topic for records that cannot be converted or applied, whether or not errors.tolerance lets the task go on; empty: none.", config.Group("Error Handling")),
+		config.Int(&c.DeadLetterReplication, "errors.deadletterqueue.topic.replication.factor", "Replicas of the dead letter queue's topic when it is created; -1 is the broker's default.",
 			-1, math.MaxInt16, config.Group("Error Handling")),
-		config.Bool(&c.DeadLetterContext, "errors.deadletterqueue.context.headers.enable", "Whether dead letters carry headers that tell what happened.",
+		config.Bool(&c.DeadLetterContext, "errors.deadletterqueue.context.headers.enable", "Whether dead letters carry headers (__connect.errors.*) that tell what happened.",
 			config.Group("Error Handling")),
 	}
 }
@@ -166,12 +170,12 @@ var workerSinkNames = []string{"topics", "topics.regex", "errors.deadletterqueue
 // parseConnectorConfig reads the common options. Errors stand in the order of Kafka Connect's.
 func parseConnectorConfig(props map[string]string, kind Kind) (ConnectorConfig, config.Report) {
 	c := DefaultConnectorConfig()
-	keys, names := c.keys(), workerNames
+	keys, names := c.Keys(), workerNames
 	switch kind {
 	case KindSource:
-		keys, names = append(keys, c.Source.keys()...), slices.Concat(names, workerSourceNames)
+		keys, names = append(keys, c.Source.Keys()...), slices.Concat(names, workerSourceNames)
 	case KindSink:
-		keys, names = append(keys, c.Sink.keys()...), slices.Concat(names, workerSinkNames)
+		keys, names = append(keys, c.Sink.Keys()...), slices.Concat(names, workerSinkNames)
 	}
 	own := make(map[string]string)
 	for name, text := range props {
@@ -179,7 +183,7 @@ func parseConnectorConfig(props map[string]string, kind Kind) (ConnectorConfig, 
 			own[name] = text
 		}
 	}
-	r := keys.Parse(own, "transforms.", "predicates.", creationPrefix, "errors.max.retries", "retriable.restart.connector.wait.ms")
+	r := keys.Parse(own, "transforms.", "predicates.", creationPrefix)
 	if i := slices.IndexFunc(r.Errors, func(p config.Problem) bool {
 		return p.Name == "tasks.max" && strings.Contains(p.Message, "Not a number")
 	}); i >= 0 { // as Kafka Connect, which checks the absent number too
@@ -209,12 +213,6 @@ func parseConnectorConfig(props map[string]string, kind Kind) (ConnectorConfig, 
 // finish reads what several options together tell.
 func (c *SourceConfig) finish(props map[string]string, r *config.Report) {
 	c.topics = parseTopicRules(props, r)
-	if n, err := strconv.Atoi(strings.TrimSpace(props["errors.max.retries"])); err == nil {
-		c.MaxRetries = n
-	}
-	if n, err := strconv.ParseInt(strings.TrimSpace(props["retriable.restart.connector.wait.ms"]), 10, 64); err == nil && n > 0 {
-		c.RestartWait = millis(n)
-	}
 	if strings.EqualFold(strings.TrimSpace(props["exactly.once.support"]), "required") {
 		r.Warn("exactly.once.support", "Option \"exactly.once.support\" has no effect in a standalone worker: records are delivered at least once.")
 	}
@@ -300,8 +298,4 @@ func oneOfAnyCase(values ...string) func(string) error {
 func duration(dst *time.Duration, name, doc string, opts ...config.Option) config.Key {
 	k := config.Millis(dst, name, doc, math.MinInt64, opts...)
 	return k
-}
-
-func millis(n int64) time.Duration {
-	return time.Duration(min(n, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
 }

@@ -13,6 +13,8 @@ import (
 
 const creationPrefix = "topic.creation."
 
+const groupTopics = "Topic Creation"
+
 // topicRules says how missing topics of a source connector are created; nil rules leave it to the broker.
 type topicRules struct {
 	groups []topicGroup // in the order of topic.creation.groups, "default" last
@@ -72,33 +74,11 @@ func parseTopicRules(props map[string]string, r *config.Report) *topicRules {
 // parse reads topic.creation.<name>.*; standard is nil for the group default, which has no patterns and must give all numbers.
 func (g *topicGroup) parse(props map[string]string, standard *topicGroup, r *config.Report) {
 	prefix := creationPrefix + g.name + "."
-	var replication, partitions int
-	number := func(dst *int, name, doc string, inherited int) config.Key {
-		if standard == nil {
-			return config.Int(dst, prefix+name, doc, -1, math.MaxInt32, config.Required(), config.Check(notZero))
-		}
-		*dst = inherited
-		return config.Int(dst, prefix+name, doc, -1, math.MaxInt32, config.Check(notZero))
-	}
-	var inheritedReplication, inheritedPartitions int
+	var t topicGroupTexts
 	if standard != nil {
-		inheritedReplication, inheritedPartitions = int(standard.replication), int(standard.partitions)
+		t.replication, t.partitions = int(standard.replication), int(standard.partitions)
 	}
-	keys := config.Keys{
-		number(&replication, "replication.factor", "Replicas of each partition; -1 is the broker's default.", inheritedReplication),
-		number(&partitions, "partitions", "Partitions of a new topic; -1 is the broker's default.", inheritedPartitions),
-	}
-	var include, exclude []string
-	if standard != nil {
-		keys = append(keys,
-			config.List(&include, prefix+"include", "Regular expressions of whole topic names.", config.Check(checkPatterns)),
-			config.List(&exclude, prefix+"exclude", "Regular expressions of whole topic names; wins over include.", config.Check(checkPatterns)))
-	}
-	g.settings = make(map[string]string)
-	keys = append(keys, config.Prefix(prefix, "Settings of the topic, as cleanup.policy.", func(name, text string) error {
-		g.settings[name] = text
-		return nil
-	}))
+	keys := t.keys(prefix, standard == nil)
 	own := make(map[string]string)
 	for name, text := range props {
 		if strings.HasPrefix(name, prefix) {
@@ -108,10 +88,52 @@ func (g *topicGroup) parse(props map[string]string, standard *topicGroup, r *con
 	report := keys.Parse(own)
 	r.Errors = append(r.Errors, report.Errors...)
 	r.Warnings = append(r.Warnings, report.Warnings...)
-	g.replication, g.partitions = int16(min(replication, math.MaxInt16)), int32(partitions)
+	g.replication, g.partitions, g.settings = int16(min(t.replication, math.MaxInt16)), int32(t.partitions), t.settings
 	if standard != nil {
-		g.include, g.exclude = joinPatterns(include), joinPatterns(exclude)
+		g.include, g.exclude = joinPatterns(t.include), joinPatterns(t.exclude)
 	}
+}
+
+// topicGroupTexts holds the options of a group as they are given.
+type topicGroupTexts struct {
+	replication, partitions int
+	include, exclude        []string
+	settings                map[string]string
+}
+
+// keys is the only place of the option names; standard is for the group default, which has no patterns and must give all numbers.
+func (t *topicGroupTexts) keys(prefix string, standard bool) config.Keys {
+	number := func(dst *int, name, doc string) config.Key {
+		opts := []config.Option{config.Check(notZero), config.Group(groupTopics)}
+		if standard {
+			opts = append(opts, config.Required())
+		}
+		return config.Int(dst, prefix+name, doc, -1, math.MaxInt32, opts...)
+	}
+	keys := config.Keys{
+		number(&t.replication, "replication.factor", "Replicas of each partition; -1 is the broker's default."),
+		number(&t.partitions, "partitions", "Partitions of a new topic; -1 is the broker's default."),
+	}
+	if !standard {
+		keys = append(keys,
+			config.List(&t.include, prefix+"include", "Topics of this group: regular expressions of whole names. A topic belongs to the first group that it matches.", config.Check(checkPatterns), config.Group(groupTopics)),
+			config.List(&t.exclude, prefix+"exclude", "Topics not of this group: regular expressions of whole names; wins over include.", config.Check(checkPatterns), config.Group(groupTopics)))
+	}
+	t.settings = make(map[string]string)
+	return append(keys, config.Prefix(prefix, "Settings of the topic, such as cleanup.policy.", func(name, text string) error {
+		t.settings[name] = text
+		return nil
+	}, config.Group(groupTopics)))
+}
+
+// TopicGroupKeys are the options of the group default and, under the name topic.creation.<group>.*, those of any other, for the documentation.
+func TopicGroupKeys() config.Keys {
+	var standard, other topicGroupTexts
+	inherited := config.DefaultIs("that of the group default")
+	keys := other.keys(creationPrefix+"<group>.", false)
+	inherited(&keys[0])
+	inherited(&keys[1])
+	return append(standard.keys(creationPrefix+"default.", true), keys...)
 }
 
 func notZero(text string) error {

@@ -62,7 +62,8 @@ var clientOption = regexp.MustCompile(`security\.(protocol|providers)|sasl\..+|s
 	`(request|default\.api)\.timeout\.ms|metadata\..+|retry\.backoff.*\.ms|reconnect\.backoff.*\.ms|connections\.max\.idle\.ms|` +
 	`(send|receive)\.buffer\.bytes|socket\.connection\.setup\.timeout.*\.ms`)
 
-func (c *WorkerConfig) keys() config.Keys {
+// Keys is the only place of the names of the worker's options.
+func (c *WorkerConfig) Keys() config.Keys {
 	collect := func(dst *map[string]string) func(name, text string) error {
 		return func(name, text string) error {
 			if *dst == nil {
@@ -76,9 +77,9 @@ func (c *WorkerConfig) keys() config.Keys {
 		config.List(&c.BootstrapServers, "bootstrap.servers", "Brokers to begin with, host:port, separated by commas.",
 			config.Required(), config.Rank(config.High), config.Check(checkServers)),
 		config.Class(&c.KeyConverter.Class, "key.converter", "Converter of record keys.", config.Required(), config.Rank(config.High)),
-		config.Prefix("key.converter.", "Options of the key converter.", collect(&c.KeyConverter.Options)),
+		config.Prefix("key.converter.", "Options of the key converter; see converters.md.", collect(&c.KeyConverter.Options)),
 		config.Class(&c.ValueConverter.Class, "value.converter", "Converter of record values.", config.Required(), config.Rank(config.High)),
-		config.Prefix("value.converter.", "Options of the value converter.", collect(&c.ValueConverter.Options)),
+		config.Prefix("value.converter.", "Options of the value converter; see converters.md.", collect(&c.ValueConverter.Options)),
 		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers."),
 		config.Prefix("header.converter.", "Options of the header converter.", collect(&c.HeaderConverter.Options)),
 		config.String(&c.OffsetFile, "offset.storage.file.filename", "File that holds the source offsets, in Kafka Connect's format.",
@@ -86,22 +87,22 @@ func (c *WorkerConfig) keys() config.Keys {
 		config.Millis(&c.OffsetFlushInterval, "offset.flush.interval.ms",
 			"Longest time between two stores of source offsets and two commits of consumer offsets; after acknowledged work a second is typical.", 0),
 		config.Millis(&c.OffsetFlushTimeout, "offset.flush.timeout.ms",
-			"Longest wait for the acknowledgement of records before the offsets are stored at the end of a task.", 0),
-		config.Millis(&c.ShutdownTimeout, "task.shutdown.graceful.timeout.ms", "Time that all tasks together have to stop in order.", 0),
+			"Longest wait for the acknowledgement of records, before the offsets are stored at the end of a task. What came later is sent again.", 0),
+		config.Millis(&c.ShutdownTimeout, "task.shutdown.graceful.timeout.ms", "Time that all tasks together have to stop in order; then they are cut off.", 0),
 		config.List(&c.Listeners, "listeners", "Addresses of the REST API, http://host:port; an empty host is every address.",
 			config.Check(checkListeners)),
-		config.String(&c.AdvertisedHost, "rest.advertised.host.name", "Host of worker_id and of the URL given to others."),
-		config.Int(&c.AdvertisedPort, "rest.advertised.port", "Port of worker_id and of the URL given to others.", 0, math.MaxUint16),
-		config.Enum(new(string), "rest.advertised.listener", "Which listener to give to others.", []string{"http"}),
-		config.String(&c.AllowOrigin, "access.control.allow.origin", "Origin that browsers may call from (CORS), * for all."),
+		config.String(&c.AdvertisedHost, "rest.advertised.host.name", "Host of worker_id and of the URL given to others; empty: the listener's, or this machine's address."),
+		config.Int(&c.AdvertisedPort, "rest.advertised.port", "Port of worker_id and of the URL given to others; 0: the listener's.", 0, math.MaxUint16),
+		config.Enum(new(string), "rest.advertised.listener", "Which listener to give to others; there is only http.", []string{"http"}),
+		config.String(&c.AllowOrigin, "access.control.allow.origin", "Origin that browsers may call from (CORS), * for all; empty: none."),
 		config.String(&c.AllowMethods, "access.control.allow.methods", "Methods that browsers of other origins may use; empty: GET, POST and HEAD."),
-		config.Bool(&c.TopicCreation, "topic.creation.enable", "Whether topic.creation.* of source connectors creates topics."),
+		config.Bool(&c.TopicCreation, "topic.creation.enable", "Whether topic.creation.* of source connectors creates topics; else the broker does, or not."),
 		config.String(&c.OverridePolicy, "connector.client.config.override.policy",
 			"Which client options connectors may override: All, None, Principal or Allowlist.", config.Check(checkPolicy)),
-		config.List(&c.OverrideAllowlist, "connector.client.config.override.allowlist", "Client options that the policy Allowlist lets pass."),
-		config.Prefix("producer.", "Options of the producers of source tasks and dead letter queues.", collect(&c.Producer)),
-		config.Prefix("consumer.", "Options of the consumers of sink tasks.", collect(&c.Consumer)),
-		config.Prefix("admin.", "Options of the clients that create topics.", collect(&c.Admin)),
+		config.List(&c.OverrideAllowlist, "connector.client.config.override.allowlist", "Client options that the policy Allowlist lets pass, without prefix."),
+		config.Prefix("producer.", "Options of the producers of source tasks and dead letter queues; see kafka-clients.md.", collect(&c.Producer)),
+		config.Prefix("consumer.", "Options of the consumers of sink tasks; see kafka-clients.md.", collect(&c.Consumer)),
+		config.Prefix("admin.", "Options of the clients that create topics; see kafka-clients.md.", collect(&c.Admin)),
 		config.Family(clientOption, "security.*, sasl.*, ssl.*, …", config.TypeString,
 			"Options of the Kafka clients; those of security hold for producers, consumers and admin clients that have none of their own.",
 			collect(&c.Client)),
@@ -120,7 +121,7 @@ func ParseWorkerConfig(props map[string]string) (WorkerConfig, config.Report) {
 	var old config.Report
 	c.oldListener(props, &old)
 	dropInterceptors(props, &old)
-	r := c.keys().Parse(props, "rest.host.name", "rest.port", "config.providers.", "admin.listeners")
+	r := c.Keys().Parse(props, "rest.host.name", "rest.port", "config.providers.", "admin.listeners")
 	if len(r.Errors) == 0 {
 		resolveConverter("key.converter", c.KeyConverter, ConverterConfig{}, &r)
 		resolveConverter("value.converter", c.ValueConverter, ConverterConfig{}, &r)

@@ -208,6 +208,9 @@ func TestParseConnectorConfig(t *testing.T) {
 			"Invalid value 0 for configuration topic.creation.default.replication.factor: Value must be -1 or at least 1", ""},
 		{KindSource, "topic.creation.groups=g\ntopic.creation.h.include=x\ntopic.creation.default.replication.factor=1\ntopic.creation.default.partitions=1", "",
 			`Option "topic.creation.h.include" has no effect: topic.creation.groups has no group "h"`},
+		{KindSource, "errors.max.retries=x\nretriable.restart.connector.wait.ms=-1",
+			"Invalid value x for configuration errors.max.retries: Not a number of type INT\n" +
+				"Invalid value -1 for configuration retriable.restart.connector.wait.ms: Value must be at least 0", ""},
 		{KindSink, "", "Must configure one of topics or topics.regex\nMust configure one of topics or topics.regex", ""},
 		{KindSink, "topics=a\ntopics.regex=b", "topics and topics.regex are mutually exclusive options, but both are set.\n" +
 			"topics and topics.regex are mutually exclusive options, but both are set.", ""},

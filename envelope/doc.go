@@ -6,7 +6,7 @@
 //
 // Where things are: options in config.go and keys.go; topic and schema names in topic.go and names.go; the envelope, source and
 // transaction blocks in source.go, transaction.go and encoder.go; what a table's records look like in plan.go and key.go; column
-// filters and mappers in columns.go and mapper.go; one file type_<family>.go per family of PostgreSQL types, each with its schema, its
+// filters and mappers in pattern.go and mapper.go; one file type_<family>.go per family of PostgreSQL types, each with its schema, its
 // text parser, its default, its fallback and its stand-in for an unchanged TOAST value.
 //
 // An Encoder is not safe for concurrent use and starts no goroutine. It does no I/O of its own: the Emitter may block.

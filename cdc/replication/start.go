@@ -123,6 +123,7 @@ func (c *Conn) Stream(ctx context.Context, o StreamOptions) (*Stream, error) {
 	}
 	w := newNetWire(hijacked.Conn)
 	s := newStream(w, o, confirmed)
+	s.address = c.cfg.address()
 	if err := s.start(ctx, o.command(max(o.Start, confirmed), c.version())); err != nil {
 		return nil, c.startError(ctx, hijacked, o, err)
 	}

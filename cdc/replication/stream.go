@@ -29,6 +29,8 @@ type Stream struct {
 	opts StreamOptions
 	dec  *pgoutput.Decoder
 
+	address string // of the server, for errors
+
 	// buf[r:w] was read and not decoded; err is what ends the stream once that is handed out.
 	buf  []byte
 	r, w int
@@ -235,7 +237,7 @@ func (s *Stream) fill(ctx context.Context) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return s.alive()
 	}
-	return pgerror.Wrap(err, "read from the replication connection")
+	return pgerror.Wrap(err, "read from the replication connection to %s", s.address)
 }
 
 // took notes that n bytes came.
@@ -326,7 +328,7 @@ var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 func (s *Stream) sendStatus(now time.Time, ask bool) error {
 	lsn := s.Confirmed()
 	if err := s.wire.write(appendStatus(s.status[:0], lsn, now.Sub(pgEpoch).Microseconds(), ask), now.Add(s.opts.ReadTimeout)); err != nil {
-		return pgerror.Wrap(err, "send standby status")
+		return pgerror.Wrap(err, "send standby status to %s", s.address)
 	}
 	s.stats.statuses.Add(1)
 	s.sentLSN, s.lastStatus, s.replyWanted = lsn, now, false

@@ -66,8 +66,7 @@ type Config struct {
 
 type snapshotLocking string
 
-// defaultQueueBytes bounds the decoded changes that wait to be encoded when max.queue.size.in.bytes is 0: four batches of
-// 512 KiB.
+// defaultQueueBytes bounds the decoded changes that wait to be encoded when max.queue.size.in.bytes is 0.
 const defaultQueueBytes = 2 << 20
 
 // DefaultConfig is the only place of defaults; they are Debezium's, but for plugin.name, which is pgoutput.
@@ -148,6 +147,15 @@ func (c *Config) Keys() config.Keys {
 		config.Long(&c.QueueBytes, "max.queue.size.in.bytes", "Bound on the bytes of changes that were read and wait to be published; 0 for 2 MiB.", 0, math.MaxInt64, config.Group("ADVANCED")),
 	)
 	keys = append(keys, c.Envelope.Keys()...)
+	keys = append(keys,
+		config.Refused("converters", "", "custom converters are Java classes; convert downstream, or choose one of the handling modes."),
+		config.Refused("post.processors", "", "post-processors are Java classes; REPLICA IDENTITY FULL gives the values that ReselectColumnsPostProcessor reads again."),
+		config.Refused("sourceinfo.struct.maker", "io.debezium.connector.postgresql.PostgresSourceInfoStructMaker", "the source block is always Debezium's own."),
+		config.Refused("transaction.metadata.factory", "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory", "transaction metadata is always Debezium's own."),
+		config.Refused("xmin.fetch.interval.ms", "0", "source.xmin is always null; remove the option."),
+		config.Refused("replica.identity.autoset.values", "", "run ALTER TABLE … REPLICA IDENTITY yourself and remove the option."),
+		config.Refused("signal.data.collection", "", "signals are not understood yet; remove the option, and take new snapshots by deleting the connector's offset."),
+		config.Refused("notification.enabled.channels", "", "notifications are not sent yet; remove the option."))
 	return append(keys, config.Ignored("max.batch.size", "max.queue.size", "poll.interval.ms", "snapshot.fetch.size", "query.fetch.size", "executor.shutdown.timeout.ms",
 		"connection.validation.timeout.ms", "custom.metric.tags", "statistics.metrics.enabled", "topic.cache.size", "queue.provider.type",
 		"memory.management.schemas.class", "memory.management.tables.class", "schema.refresh.mode", "database.sslfactory")...)

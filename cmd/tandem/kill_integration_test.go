@@ -9,18 +9,14 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tandem-cdc/tandem/internal/compare"
 	"github.com/tandem-cdc/tandem/internal/jvmserver"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 	"github.com/tandem-cdc/tandem/testdata/bikestore"
@@ -60,21 +56,18 @@ func TestIntegrationKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k.compare()
+	k.Logf("after %d kills:\n%s", *kills, k.waitEqual(k.source, k.target))
 	k.checkTopics()
 }
 
 type killTest struct {
-	*testing.T
+	*worker
 	rand           *rand.Rand
-	dir, binary    string
 	source, target string // URLs
 	prefix         string
 	broker         *jvmserver.Kafka // of its own, for it is stopped now and then
 	shop           *shop
 	admin          *pgx.Conn // of the source
-	worker         *exec.Cmd
-	log            *os.File
 	audited        atomic.Int64
 }
 
@@ -88,121 +81,22 @@ func newKillTest(t *testing.T, r *rand.Rand) *killTest {
 			t.Error(err)
 		}
 	})
-	k := &killTest{T: t, rand: r, dir: t.TempDir(), source: pgtest.Database(t), target: pgtest.Database(t), prefix: fmt.Sprintf("kill%d", r.Uint32()), broker: broker}
-	k.binary = filepath.Join(k.dir, "tandem")
-	if out, err := exec.Command("go", "build", "-o", k.binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	k := &killTest{rand: r, source: pgtest.Database(t), target: pgtest.Database(t), prefix: fmt.Sprintf("kill%d", r.Uint32()), broker: broker}
+	k.worker = newWorker(t)
 	k.admin = k.dial(k.source)
-	for _, sql := range []string{bikestore.Schema, bikestore.Data, auditSchema} {
-		if _, err := k.admin.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := k.dial(k.target).Exec(t.Context(), "CREATE SCHEMA store"); err != nil { // the sink makes tables, not schemas
-		t.Fatal(err)
-	}
+	k.exec(k.source, bikestore.Schema, bikestore.Data, auditSchema)
+	k.exec(k.target, "CREATE SCHEMA store") // the sink makes tables, not schemas
 	if k.shop, err = openShop(t.Context(), k.source); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { k.shop.close(context.Background()) })
-	k.configure()
-	if k.log, err = os.Create(filepath.Join(k.dir, "worker.log")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		k.stopWorker()
-		if t.Failed() {
-			text, _ := os.ReadFile(k.log.Name())
-			t.Logf("end of the worker's log:\n%s", text[max(0, len(text)-20000):])
-		}
-	})
+	k.configure(broker.Addr(), requiredEnv(t, "TANDEM_REGISTRY"))
+	k.write("source.properties", sourceProperties(t, k.prefix, k.source))
+	k.write("sink.properties", sinkProperties(t, k.prefix, k.target))
 	return k
 }
 
-func requiredEnv(t *testing.T, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	if value == "" {
-		t.Fatalf("%s is not set; run \"make integration\", which starts Kafka and a registry", name)
-	}
-	return value
-}
-
-func (k *killTest) dial(u string) *pgx.Conn {
-	conn, err := pgx.Connect(k.Context(), u)
-	if err != nil {
-		k.Fatal(err)
-	}
-	k.Cleanup(func() { conn.Close(context.Background()) })
-	return conn
-}
-
-// configure writes the three files of the worker.
-func (k *killTest) configure() {
-	registry := requiredEnv(k.T, "TANDEM_REGISTRY")
-	k.write("worker.properties", map[string]string{
-		"bootstrap.servers": k.broker.Addr(), "offset.storage.file.filename": filepath.Join(k.dir, "offsets"), "offset.flush.interval.ms": "1000",
-		"key.converter": "io.confluent.connect.avro.AvroConverter", "key.converter.schema.registry.url": registry,
-		"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": registry,
-		"listeners": "http://127.0.0.1:0",
-	})
-	source := connection(k.T, k.source)
-	k.write("source.properties", map[string]string{
-		"name": k.prefix + "-source", "connector.class": "io.debezium.connector.postgresql.PostgresConnector", "topic.prefix": k.prefix,
-		"database.hostname": source.Hostname(), "database.port": source.Port(), "database.user": source.User.Username(), "database.password": password(source), "database.dbname": strings.TrimPrefix(source.Path, "/"),
-		"schema.include.list": "store", "slot.name": k.prefix, "publication.name": k.prefix, "publication.autocreate.mode": "filtered", "slot.retry.delay.ms": "500",
-		"retriable.restart.connector.wait.ms": "500",
-		"topic.creation.default.partitions":   "3", "topic.creation.default.replication.factor": "1",
-	})
-	target := connection(k.T, k.target)
-	k.write("sink.properties", map[string]string{
-		"name": k.prefix + "-sink", "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector", "topics.regex": k.prefix + `\.store\..*`,
-		"connection.url": "jdbc:postgresql://" + target.Host + target.Path, "connection.username": target.User.Username(), "connection.password": password(target),
-		"insert.mode": "upsert", "primary.key.mode": "record_key", "delete.enabled": "true", "schema.evolution": "basic", "collection.name.format": "${source.schema}.${source.table}",
-		"consumer.override.metadata.max.age.ms": "1000", "consumer.override.session.timeout.ms": "6000",
-	})
-}
-
-func connection(t *testing.T, text string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-func password(u *url.URL) string {
-	text, _ := u.User.Password()
-	return text
-}
-
-func (k *killTest) write(name string, props map[string]string) {
-	var b bytes.Buffer
-	for key, value := range props {
-		fmt.Fprintf(&b, "%s=%s\n", key, strings.ReplaceAll(value, `\`, `\\`))
-	}
-	if err := os.WriteFile(filepath.Join(k.dir, name), b.Bytes(), 0o600); err != nil {
-		k.Fatal(err)
-	}
-}
-
-func (k *killTest) start() {
-	k.worker = exec.Command(k.binary, "standalone", filepath.Join(k.dir, "worker.properties"), filepath.Join(k.dir, "source.properties"), filepath.Join(k.dir, "sink.properties"))
-	k.worker.Stdout, k.worker.Stderr = k.log, k.log
-	if err := k.worker.Start(); err != nil {
-		k.Fatal(err)
-	}
-}
-
-func (k *killTest) stopWorker() {
-	if k.worker != nil && k.worker.Process != nil {
-		_ = k.worker.Process.Kill()
-		_ = k.worker.Wait()
-		k.worker = nil
-	}
-}
+func (k *killTest) start() { k.worker.start("source.properties", "sink.properties") }
 
 // audit commits one id and one count after the other; each is a transaction.
 func (k *killTest) audit(ctx context.Context) error {
@@ -211,7 +105,11 @@ func (k *killTest) audit(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	// Some 500 a second: what a paused broker holds up must fit the producer's buffer, or the worker stops to receive.
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
 	for n := int64(0); ctx.Err() == nil; n++ {
+		<-tick.C
 		const step = `WITH a AS (INSERT INTO store.audit DEFAULT VALUES) UPDATE store.counters SET n = n + 1 WHERE id = $1`
 		if _, err := conn.Exec(context.WithoutCancel(ctx), step, n%5+1); err != nil {
 			return fmt.Errorf("audit: %w", err)
@@ -239,9 +137,9 @@ func (k *killTest) kill(n int) {
 	if k.rand.IntN(2) == 0 {
 		resume()
 		<-time.After(time.Duration(k.rand.IntN(8000)) * time.Microsecond) // again a random moment
-		k.stopWorker()
+		k.worker.kill()
 	} else {
-		k.stopWorker()
+		k.worker.kill()
 		resume()
 	}
 	k.Logf("kill %d: while changes up to %s were unacknowledged", n+1, unacknowledged)
@@ -262,43 +160,6 @@ func (k *killTest) waitReceived() (lsn string) {
 		return sent != nil, lsn
 	})
 	return lsn
-}
-
-// until polls until done, which says what it last saw.
-func (k *killTest) until(what string, done func() (bool, string)) {
-	k.Helper()
-	const limit = 2 * time.Minute
-	deadline := time.Now().Add(limit)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, seen := done()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			k.Fatalf("waited %s until %s; last: %s", limit, what, seen)
-		}
-		<-tick.C
-	}
-}
-
-// compare waits until the target equals the source.
-func (k *killTest) compare() {
-	var report bytes.Buffer
-	k.until("the target equals the source", func() (bool, string) {
-		tables, err := compare.Run(k.Context(), compare.Options{Source: k.source, Target: k.target, Schemas: []string{"store"}})
-		if err != nil {
-			return false, err.Error()
-		}
-		report.Reset()
-		_ = compare.WriteTable(&report, tables)
-		if !compare.Equal(tables) {
-			_ = compare.WriteDiff(&report, tables)
-		}
-		return compare.Equal(tables), report.String()
-	})
-	k.Logf("after %d kills:\n%s", *kills, report.String())
 }
 
 // checkTopics reads the topics of the audit tables: every id and every value of every counter must be there, and a counter may only go back

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,7 +48,10 @@ type Key struct {
 	Required   bool
 	Values     []string // recommended or only values
 	Aliases    []string // older names, accepted with a warning
+	NoEffect   bool     // accepted for the files that have it; Doc says why it does nothing
 
+	shown   string // documentation: the default, where it depends on the machine
+	limits  string // documentation: which values, where Values does not list them
 	kind    kind
 	match   *regexp.Regexp                // families: which names
 	assign  func(text string) error       // parses, checks, stores
@@ -88,6 +92,12 @@ func Rank(i Importance) Option { return func(k *Key) { k.Importance = i } }
 // Group sets the group of the documentation.
 func Group(name string) Option { return func(k *Key) { k.Group = name } }
 
+// WithoutEffect marks an option that is accepted and does nothing; its documentation says why.
+func WithoutEffect() Option { return func(k *Key) { k.NoEffect = true } }
+
+// DefaultIs says in the documentation what a default is that differs between machines.
+func DefaultIs(text string) Option { return func(k *Key) { k.shown = text } }
+
 // Check adds a validity rule on the text; its error is what the user reads after "Invalid value … for configuration NAME: ".
 func Check(f func(text string) error) Option {
 	return func(k *Key) { k.checks = append(k.checks, f) }
@@ -95,12 +105,16 @@ func Check(f func(text string) error) Option {
 
 // Match requires the whole text to match.
 func Match(re *regexp.Regexp, want string) Option {
-	return Check(func(text string) error {
+	check := Check(func(text string) error {
 		if loc := re.FindStringIndex(text); loc == nil || loc[0] != 0 || loc[1] != len(text) {
 			return fmt.Errorf("want %s", want)
 		}
 		return nil
 	})
+	return func(k *Key) {
+		check(k)
+		k.limits = want
+	}
 }
 
 func newKey(name string, t Type, doc, def string, opts []Option, assign func(string) error) Key {
@@ -154,7 +168,7 @@ func Long(dst *int64, name, doc string, low, high int64, opts ...Option) Key {
 }
 
 func integer[N int | int64](dst *N, name string, t Type, doc string, low, high int64, opts []Option) Key {
-	return newKey(name, t, doc, strconv.FormatInt(int64(*dst), 10), opts, func(s string) error {
+	k := newKey(name, t, doc, strconv.FormatInt(int64(*dst), 10), opts, func(s string) error {
 		bits := 64
 		if t == TypeInt {
 			bits = 32
@@ -172,11 +186,15 @@ func integer[N int | int64](dst *N, name string, t Type, doc string, low, high i
 		*dst = N(n)
 		return nil
 	})
+	if k.limits = within64(low, high); t == TypeInt {
+		k.limits = within32(low, high)
+	}
+	return k
 }
 
 // Millis is a duration given in milliseconds, at least low.
 func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Option) Key {
-	return newKey(name, TypeLong, doc, strconv.FormatInt(dst.Milliseconds(), 10), opts, func(s string) error {
+	k := newKey(name, TypeLong, doc, strconv.FormatInt(dst.Milliseconds(), 10), opts, func(s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return complain("Not a number of type %s", TypeLong)
@@ -188,6 +206,10 @@ func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Opt
 		*dst = time.Duration(min(n, most)) * time.Millisecond
 		return nil
 	})
+	if low > math.MinInt64 {
+		k.limits = within64(low.Milliseconds(), math.MaxInt64)
+	}
+	return k
 }
 
 // Double is a floating point option.

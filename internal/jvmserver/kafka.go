@@ -229,6 +229,20 @@ func (k *Kafka) end(how func(*process) error) error {
 	return err
 }
 
+// KafkaTool is a command that runs one of the programs that Apache Kafka brings, such as org.apache.kafka.tools.consumer.ConsoleConsumer.
+func KafkaTool(ctx context.Context, class string, args ...string) (*exec.Cmd, error) {
+	java, err := Java()
+	if err != nil {
+		return nil, err
+	}
+	jars, err := fetchKafka(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jvm := []string{"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(jars, "*"), class}
+	return exec.CommandContext(ctx, java, append(jvm, args...)...), nil
+}
+
 // Close ends the broker and removes its data, if the folder is a temporary one.
 func (k *Kafka) Close() error {
 	err := k.Kill() // nobody wants the data any more

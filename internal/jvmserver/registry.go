@@ -1,6 +1,7 @@
 package jvmserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,15 +16,16 @@ import (
 type RegistryOptions struct {
 	// Compatibility is the rule for all subjects; empty: BACKWARD, which is the default of Confluent's registry. Apicurio's own is NONE.
 	Compatibility string
-	Dir           string // for the log; empty: a temporary one, removed by Close
+	Dir           string // for schemas and log; empty: a temporary one, removed by Close
 }
 
-// Registry is an Apicurio Registry that keeps its schemas in memory.
+// Registry is an Apicurio Registry that keeps its schemas in a file.
 type Registry struct {
-	dir       string
-	temporary bool
-	port      int
-	process   *process
+	java, app        string
+	dir              string
+	temporary        bool
+	port, management int
+	process          *process // nil: stopped
 }
 
 // StartRegistry fetches and starts.
@@ -44,32 +46,42 @@ func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{dir: dir, temporary: temporary, port: ports[0]}
-	if err := r.start(ctx, java, app, ports[1], o); err != nil {
+	r := &Registry{java: java, app: app, dir: dir, temporary: temporary, port: ports[0], management: ports[1]}
+	err = r.Start(ctx)
+	if err == nil {
+		err = call(ctx, registryClient(), "PUT", r.URL()+"/config", `{"compatibility":"`+cmp.Or(o.Compatibility, "BACKWARD")+`"}`)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-func (r *Registry) start(ctx context.Context, java, app string, management int, o RegistryOptions) (err error) {
-	r.process, err = launch("registry", java, r.dir, "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+// Start starts the registry, again after Stop, and returns when it answers.
+func (r *Registry) Start(ctx context.Context) error {
+	if r.process != nil {
+		return errors.New("start registry: it is running")
+	}
+	p, err := launch("registry", r.java, r.dir, "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Dapicurio.datasource.url=jdbc:h2:file:"+filepath.Join(r.dir, "schemas"), // in memory else
 		"-Dquarkus.http.host=127.0.0.1", fmt.Sprintf("-Dquarkus.http.port=%d", r.port), "-Dquarkus.log.level=WARN",
-		"-Dquarkus.management.host=127.0.0.1", fmt.Sprintf("-Dquarkus.management.port=%d", management), // 9000 else
-		"-jar", filepath.Join(app, "quarkus-run.jar"))
+		"-Dquarkus.management.host=127.0.0.1", fmt.Sprintf("-Dquarkus.management.port=%d", r.management), // 9000 else
+		"-jar", filepath.Join(r.app, "quarkus-run.jar"))
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if err := r.process.await(ctx, func(ctx context.Context) error { return call(ctx, client, "GET", r.URL()+"/subjects", "") }); err != nil {
-		return err
+	client := registryClient()
+	if err := p.await(ctx, func(ctx context.Context) error { return call(ctx, client, "GET", r.URL()+"/subjects", "") }); err != nil {
+		return errors.Join(err, p.kill())
 	}
-	rule := o.Compatibility
-	if rule == "" {
-		rule = "BACKWARD"
-	}
-	return call(ctx, client, "PUT", r.URL()+"/config", `{"compatibility":"`+rule+`"}`)
+	r.process = p
+	return nil
+}
+
+func registryClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
 func call(ctx context.Context, client *http.Client, method, url, body string) error {
@@ -95,13 +107,21 @@ func (r *Registry) URL() string { return fmt.Sprintf("http://127.0.0.1:%d/apis/c
 // Log is the path of the log.
 func (r *Registry) Log() string { return filepath.Join(r.dir, "registry.log") }
 
-// Close ends the registry and forgets its schemas.
-func (r *Registry) Close() error {
-	var err error
-	if r.process != nil {
-		err = r.process.kill()
-		r.process = nil
+// Stop ends the registry in order. Schemas and address stay.
+func (r *Registry) Stop() error { return r.end((*process).stop) }
+
+func (r *Registry) end(how func(*process) error) error {
+	if r.process == nil {
+		return nil
 	}
+	err := how(r.process)
+	r.process = nil
+	return err
+}
+
+// Close ends the registry and forgets its schemas, if the folder is a temporary one.
+func (r *Registry) Close() error {
+	err := r.end((*process).kill)
 	if r.temporary {
 		err = errors.Join(err, os.RemoveAll(r.dir))
 	}

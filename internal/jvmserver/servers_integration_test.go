@@ -13,8 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestKafka needs mvn (or a filled TANDEM_JVM_CACHE) and Java 21.
-func TestKafka(t *testing.T) {
+// TestIntegrationKafka needs mvn (or a filled TANDEM_JVM_CACHE) and Java 21.
+func TestIntegrationKafka(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -73,14 +73,14 @@ func TestKafka(t *testing.T) {
 	}
 }
 
-func TestKafkaThatDoesNotStart(t *testing.T) {
+func TestIntegrationKafkaThatDoesNotStart(t *testing.T) {
 	_, err := StartKafka(t.Context(), KafkaOptions{Config: map[string]string{"node.id": "no number"}})
 	if err == nil || !strings.Contains(err.Error(), "Invalid value no number") {
 		t.Errorf("StartKafka with a bad configuration = %v, want the end of the log in it", err)
 	}
 }
 
-func TestRegistry(t *testing.T) {
+func TestIntegrationRegistry(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -98,6 +98,17 @@ func TestRegistry(t *testing.T) {
 	if err := call(ctx, client, "POST", url, record(`{"name":"a","type":"int"}`)); err != nil {
 		t.Fatal(err)
 	}
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(ctx, client, "GET", url, ""); err == nil {
+		t.Error("the registry answers although it is stopped")
+	}
+	began = time.Now()
+	if err := r.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("started again in %v", time.Since(began))
 	if err := call(ctx, client, "POST", url, record(`{"name":"b","type":"int"}`)); err == nil || !strings.Contains(err.Error(), "409") {
 		t.Errorf("an incompatible schema: %v, want 409", err)
 	}

@@ -237,20 +237,20 @@ func (c *Config) keys() config.Keys {
 	case ForConsumer:
 		return append(keys, c.Consumer.keys()...)
 	}
-	return append(keys, config.Int(new(int), "retries", "Accepted; default.api.timeout.ms bounds the retries.", 0, math.MaxInt32, config.Rank(config.Low)))
+	return append(keys, config.Int(new(int), "retries", "default.api.timeout.ms bounds the retries.", 0, math.MaxInt32, config.Rank(config.Low), config.WithoutEffect()))
 }
 
 func (c *Config) commonKeys() config.Keys {
 	return append(config.Keys{
 		config.List(&c.Brokers, "bootstrap.servers", "Brokers to find the cluster by: host:port, comma separated.", config.Required(), config.Rank(config.High)),
-		config.String(&c.ClientID, "client.id", "Name of this client in the broker's log, quotas and metrics."),
-		config.String(&c.Rack, "client.rack", "Rack of this client, to fetch from a near replica.", config.Rank(config.Low)),
-		config.Millis(&c.RequestTimeout, "request.timeout.ms", "Wait for one response of a broker.", time.Millisecond),
-		config.Millis(&c.DialTimeout, "socket.connection.setup.timeout.ms", "Wait for a connection to a broker.", time.Millisecond),
-		config.Millis(&c.RetryBackoff, "retry.backoff.ms", "First wait before a request is sent again; it doubles.", 0, config.Rank(config.Low)),
+		config.String(&c.ClientID, "client.id", "Name of this client in the broker's log, quotas and metrics; empty: tandem."),
+		config.String(&c.Rack, "client.rack", "Rack of this client, to fetch from a near replica; empty: from the leader.", config.Rank(config.Low)),
+		config.Millis(&c.RequestTimeout, "request.timeout.ms", "How long to wait for one response of a broker.", time.Millisecond),
+		config.Millis(&c.DialTimeout, "socket.connection.setup.timeout.ms", "How long to wait for a connection to a broker.", time.Millisecond),
+		config.Millis(&c.RetryBackoff, "retry.backoff.ms", "Wait before a request is sent again; doubled each time, up to retry.backoff.max.ms.", 0, config.Rank(config.Low)),
 		config.Millis(&c.RetryBackoffMost, "retry.backoff.max.ms", "Longest wait before a request is sent again.", 0, config.Rank(config.Low)),
 		config.Millis(&c.MetadataAge, "metadata.max.age.ms", "How often leaders, partitions and matching topics are looked up without need.", 0, config.Rank(config.Low)),
-		config.Millis(&c.APITimeout, "default.api.timeout.ms", "Bound of one call with all its retries.", time.Millisecond),
+		config.Millis(&c.APITimeout, "default.api.timeout.ms", "Bound of one call, such as creating a topic or committing offsets, with all its retries.", time.Millisecond),
 	}, config.Ignored("metric.reporters", "metrics.num.samples", "metrics.sample.window.ms", "metrics.recording.level", "interceptor.classes",
 		"key.serializer", "value.serializer", "key.deserializer", "value.deserializer", "send.buffer.bytes", "receive.buffer.bytes",
 		"connections.max.idle.ms", "reconnect.backoff.ms", "reconnect.backoff.max.ms", "socket.connection.setup.timeout.max.ms",
@@ -260,27 +260,27 @@ func (c *Config) commonKeys() config.Keys {
 
 func (p *ProducerConfig) keys() config.Keys {
 	return config.Keys{
-		config.Enum(&p.Compression, "compression.type", "Compression of batches.", []Compression{None, GZIP, Snappy, LZ4, Zstd}, config.Rank(config.High)),
-		config.Int(&p.GzipLevel, "compression.gzip.level", "Level of gzip, -1 for its default.", -1, 9, config.Rank(config.Low)),
+		config.Enum(&p.Compression, "compression.type", "How batches are compressed.", []Compression{None, GZIP, Snappy, LZ4, Zstd}, config.Rank(config.High)),
+		config.Int(&p.GzipLevel, "compression.gzip.level", "Level of gzip, 1 to 9; -1 for its default, 0 for none.", -1, 9, config.Rank(config.Low)),
 		config.Int(&p.ZstdLevel, "compression.zstd.level", "Level of zstd.", 1, 22, config.Rank(config.Low)),
-		config.Int(ptr(9), "compression.lz4.level", "Accepted; lz4 has one level here, the fast one.", 1, 17, config.Rank(config.Low)),
+		config.Int(ptr(9), "compression.lz4.level", "lz4 has one level here, the fast one.", 1, 17, config.Rank(config.Low), config.WithoutEffect()),
 		config.Enum(&p.Acks, "acks", "Who must have a record before it counts: all in-sync replicas, or (1) the leader alone.", []Acks{AcksAll, AcksMinus1, AcksLeader}),
-		config.Bool(&p.Idempotent, "enable.idempotence", "A record that is sent again is stored once."),
-		config.Int(&p.BatchBytes, "batch.size", "Bytes of records, before compression, that are sent together for one partition.", 0, math.MaxInt32),
+		config.Bool(&p.Idempotent, "enable.idempotence", "Whether a record that is sent again is stored once; needs acks=all."),
+		config.Int(&p.BatchBytes, "batch.size", "Bytes of records, before compression, that are sent together for one partition; 0: one record at a time.", 0, math.MaxInt32),
 		config.Millis(&p.Linger, "linger.ms", "Least time between two requests that could have been one. A record that comes after a pause leaves at once.", 0),
-		config.Int(&p.MaxRequestBytes, "max.request.size", "Largest record, and largest request, before compression.", 1, math.MaxInt32),
+		config.Int(&p.MaxRequestBytes, "max.request.size", "Bytes of the largest record, and of the largest request, before compression.", 1, math.MaxInt32),
 		config.Long(&p.BufferBytes, "buffer.memory", "Bytes of records that are sent and not yet acknowledged; more wait.", 0, math.MaxInt64, config.Rank(config.High)),
-		config.Int(&p.MaxInFlight, "max.in.flight.requests.per.connection", "Requests to one broker that wait for their response.", 1, math.MaxInt32, config.Rank(config.Low)),
+		config.Int(&p.MaxInFlight, "max.in.flight.requests.per.connection", "Requests to one broker that wait for their response; at most 5 with enable.idempotence.", 1, math.MaxInt32, config.Rank(config.Low)),
 		config.Millis(&p.DeliveryTimeout, "delivery.timeout.ms", "How long a record may wait for its acknowledgement, all retries included, before the producer fails.", 0),
-		config.Millis(&p.MaxBlock, "max.block.ms", "How long to wait for the partitions of a topic that is not there.", 0),
-		config.Int(new(int), "retries", "Accepted; delivery.timeout.ms alone bounds the retries.", 0, math.MaxInt32),
+		config.Millis(&p.MaxBlock, "max.block.ms", "How long to wait for the partitions of a topic that is not there (yet).", 0),
+		config.Int(new(int), "retries", "delivery.timeout.ms alone bounds the retries; it is warned about.", 0, math.MaxInt32, config.WithoutEffect()),
 		config.Refused("transactional.id", "", "records are sent idempotently, without a transaction; remove it."),
 		config.Refused("partitioner.class", "", "records are partitioned as Kafka's default partitioner does; remove it."),
-		config.Bool(new(bool), "partitioner.ignore.keys", "Only false.", config.Rank(config.Low), config.Check(onlyFalse)),
-		config.Bool(ptr(true), "partitioner.adaptive.partitioning.enable", "Accepted; records without key change the partition with every batch.", config.Rank(config.Low)),
-		config.Millis(new(time.Duration), "partitioner.availability.timeout.ms", "Accepted; without effect.", 0, config.Rank(config.Low)),
-		config.Millis(ptr(time.Minute), "transaction.timeout.ms", "Accepted; there are no transactions.", 0, config.Rank(config.Low)),
-		config.Millis(ptr(5*time.Minute), "metadata.max.idle.ms", "Accepted; without effect.", 0, config.Rank(config.Low)),
+		config.Bool(new(bool), "partitioner.ignore.keys", "Keys decide the partition: only false is taken.", config.Rank(config.Low), config.Check(onlyFalse), config.WithoutEffect()),
+		config.Bool(ptr(true), "partitioner.adaptive.partitioning.enable", "Records without key change the partition with every batch.", config.Rank(config.Low), config.WithoutEffect()),
+		config.Millis(new(time.Duration), "partitioner.availability.timeout.ms", "A partition is waited for, up to delivery.timeout.ms.", 0, config.Rank(config.Low), config.WithoutEffect()),
+		config.Millis(ptr(time.Minute), "transaction.timeout.ms", "There are no transactions.", 0, config.Rank(config.Low), config.WithoutEffect()),
+		config.Millis(ptr(5*time.Minute), "metadata.max.idle.ms", "A topic that was published to stays known.", 0, config.Rank(config.Low), config.WithoutEffect()),
 	}
 }
 
@@ -294,23 +294,23 @@ func onlyFalse(text string) error {
 func (k *ConsumerConfig) keys() config.Keys {
 	return config.Keys{
 		config.String(&k.Group, "group.id", "Consumer group.", config.Null(), config.Rank(config.High)),
-		config.String(&k.Instance, "group.instance.id", "Static member of the group: it may leave for session.timeout.ms without a rebalance.", config.Null()),
-		config.Enum(&k.Reset, "auto.offset.reset", "Where a partition without committed offset starts; none is an error.", []OffsetReset{Earliest, Latest, Fail}),
-		config.Enum(&k.Isolation, "isolation.level", "Whether records of open and aborted transactions are read.", []Isolation{ReadCommitted, ReadUncommitted}),
+		config.String(&k.Instance, "group.instance.id", "Name of a static member of the group: it may be away for session.timeout.ms without a rebalance.", config.Null()),
+		config.Enum(&k.Reset, "auto.offset.reset", "Where a partition without position starts: at its first record, behind its last, or nowhere (none is an error).", []OffsetReset{Earliest, Latest, Fail}),
+		config.Enum(&k.Isolation, "isolation.level", "Whether records of open and aborted transactions are read (read_uncommitted) or left out.", []Isolation{ReadCommitted, ReadUncommitted}),
 		config.Int(&k.MaxPollRecords, "max.poll.records", "Most records handed on at once.", 1, math.MaxInt32),
-		config.Int(&k.FetchMinBytes, "fetch.min.bytes", "Bytes a broker waits for before it answers a fetch.", 0, math.MaxInt32),
-		config.Int(&k.FetchMaxBytes, "fetch.max.bytes", "Most bytes of one fetch.", 0, math.MaxInt32),
+		config.Int(&k.FetchMinBytes, "fetch.min.bytes", "Bytes a broker waits for before it answers a fetch; no longer than fetch.max.wait.ms.", 0, math.MaxInt32),
+		config.Int(&k.FetchMaxBytes, "fetch.max.bytes", "Most bytes of one fetch; a larger batch comes alone.", 0, math.MaxInt32),
 		config.Int(&k.PartitionBytes, "max.partition.fetch.bytes", "Most bytes of one partition in a fetch; a larger batch comes alone.", 0, math.MaxInt32, config.Rank(config.High)),
 		config.Millis(&k.FetchWait, "fetch.max.wait.ms", "How long a broker waits for fetch.min.bytes.", 0, config.Rank(config.Low)),
 		config.Millis(&k.Session, "session.timeout.ms", "Silence after which the group gives the partitions to another member.", 0),
-		config.Millis(&k.Heartbeat, "heartbeat.interval.ms", "Time between two signs of life to the group.", 0),
+		config.Millis(&k.Heartbeat, "heartbeat.interval.ms", "Time between two signs of life to the group; less than session.timeout.ms.", 0),
 		config.Millis(&k.MaxPollInterval, "max.poll.interval.ms", "How long members may take to join a rebalance, finishing their records first; a minute at the most.", time.Millisecond),
 		config.List((*[]string)(&k.assignors), "partition.assignment.strategy", "How partitions are divided among the members: a Java class name, or range, roundrobin, sticky.", config.Check(knownAssignor)),
 		config.Bool(&k.AutoCreate, "allow.auto.create.topics", "Whether the broker may create a topic that is subscribed and missing."),
-		config.Bool(new(bool), "enable.auto.commit", "Offsets are committed after the records are applied, and only then.", config.Check(onlyFalse)),
-		config.Millis(ptr(5*time.Second), "auto.commit.interval.ms", "Accepted; see enable.auto.commit.", 0, config.Rank(config.Low)),
-		config.Bool(ptr(true), "check.crcs", "Accepted; checksums are always checked.", config.Rank(config.Low)),
-		config.Bool(ptr(true), "exclude.internal.topics", "Accepted; internal topics are never matched by a pattern.", config.Rank(config.Low)),
+		config.Bool(new(bool), "enable.auto.commit", "Offsets are committed after the records are applied, and only then: only false is taken.", config.Check(onlyFalse), config.WithoutEffect()),
+		config.Millis(ptr(5*time.Second), "auto.commit.interval.ms", "See enable.auto.commit.", 0, config.Rank(config.Low), config.WithoutEffect()),
+		config.Bool(ptr(true), "check.crcs", "Checksums are always checked.", config.Rank(config.Low), config.WithoutEffect()),
+		config.Bool(ptr(true), "exclude.internal.topics", "Internal topics are never matched by a pattern.", config.Rank(config.Low), config.WithoutEffect()),
 		config.Refused("group.protocol", "classic", "only the classic protocol is spoken; remove it."),
 	}
 }

@@ -35,7 +35,7 @@ func defaultJSONConfig() jsonConfig {
 func (c *jsonConfig) jsonKeys() config.Keys {
 	return config.Keys{
 		config.Bool(&c.schemas, "schemas.enable", "Write each value in an envelope with its schema, and want one when reading.", config.Rank(config.High)),
-		config.Int(&c.cacheSize, "schemas.cache.size", "How many schemas are kept ready for reading.", math.MinInt32, math.MaxInt32),
+		config.Int(&c.cacheSize, "schemas.cache.size", "How many schemas are kept ready for reading; 0: none.", math.MinInt32, math.MaxInt32),
 		config.Enum(&c.decimals, "decimal.format", "How decimals are written: BASE64 of their unscaled bytes, or NUMERIC. Both are read.", []string{decimalBase64, decimalNumeric}),
 		config.Bool(&c.replaceNull, "replace.null.with.default", "Write, and read, the default of a field instead of null."),
 		config.String(&c.content, "schema.content", "When reading with schemas.enable: the schema of all values, which then stand without an envelope. A schema as the JsonConverter writes it."),

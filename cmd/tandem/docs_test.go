@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-cdc/tandem/cdc/source"
+	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/kafka/client"
+	"github.com/tandem-cdc/tandem/schema/converter"
+	"github.com/tandem-cdc/tandem/sink/sqldb"
+)
+
+// docsFolder holds a page per set of options, and README.md, their list.
+const docsFolder = "../../docs/config"
+
+type docsPage struct {
+	file string
+	config.Page
+}
+
+func docsPages() []docsPage {
+	return []docsPage{
+		{"postgres-source.md", postgresSourcePage()},
+		{"jdbc-sink.md", jdbcSinkPage()},
+		{"connectors.md", connectorsPage()},
+		{"worker.md", workerPage()},
+		{"converters.md", convertersPage()},
+		{"kafka-clients.md", kafkaClientsPage()},
+	}
+}
+
+func postgresSourcePage() config.Page {
+	c := source.DefaultConfig()
+	return config.Page{
+		Title: "The PostgreSQL source connector",
+		Intro: "`connector.class=" + source.Class + "`. The options of every connector, [connectors.md](connectors.md), hold beside these. " +
+			"Regular expressions match a whole name, in any case.",
+		Sections: []config.Section{{Keys: c.Keys()}},
+	}
+}
+
+func jdbcSinkPage() config.Page {
+	c := sqldb.DefaultConfig()
+	return config.Page{
+		Title:    "The relational sink connector",
+		Intro:    "`connector.class=" + plugins().Sinks[0].Class + "`, into PostgreSQL. The options of every connector, [connectors.md](connectors.md), hold beside these.",
+		Sections: []config.Section{{Keys: c.Keys()}},
+	}
+}
+
+func connectorsPage() config.Page {
+	c := connect.DefaultConnectorConfig()
+	return config.Page{
+		Title: "Connectors in general",
+		Intro: "What every connector may set, whatever its class.",
+		Sections: []config.Section{
+			{Title: "Every connector", Keys: c.Keys()},
+			{Title: "Source connectors", Keys: slices.Concat(c.Source.Keys(), connect.TopicGroupKeys()),
+				Intro: "Topics are created by `topic.creation.*` when the worker has `topic.creation.enable=true` and at least one of these options is set; the group default must then give its two numbers. Else the broker creates them, or not."},
+			{Title: "Sink connectors", Keys: c.Sink.Keys()},
+		},
+	}
+}
+
+func workerPage() config.Page {
+	c := connect.DefaultWorkerConfig()
+	return config.Page{
+		Title: "The worker",
+		Intro: "`worker.properties` of `tandem standalone`. A variable `CONNECT_A_B` of the environment sets the option `a.b` and wins over the file. " +
+			"`rest.host.name` and `rest.port`, the older names of `listeners`, are taken with a warning, interceptors are left out with one.",
+		Sections: []config.Section{{Keys: c.Keys()}},
+	}
+}
+
+func convertersPage() config.Page {
+	p := config.Page{
+		Title: "Converters",
+		Intro: "A converter is chosen by `key.converter`, `value.converter` and `header.converter`, of the worker or of a connector. Its options carry that name as a prefix: " +
+			"`value.converter.schemas.enable=false`.",
+	}
+	var without []string
+	for _, class := range append(converter.Classes(), converter.SimpleHeaderClass) {
+		keys, _ := converter.Keys(class)
+		if len(keys) == 0 {
+			without = append(without, "`"+class+"`")
+			continue
+		}
+		p.Sections = append(p.Sections, config.Section{Title: class[strings.LastIndex(class, ".")+1:], Intro: "`" + class + "`", Keys: keys})
+	}
+	for i, s := range p.Sections { // the two of this name
+		if s.Title == "ByteArrayConverter" && strings.Contains(s.Intro, "debezium") {
+			p.Sections[i].Title += " of Debezium"
+		}
+	}
+	p.Sections = append(p.Sections, config.Section{Title: "Without options", Intro: strings.Join(without, ", ")})
+	return p
+}
+
+// kafkaClientsPage tells what the three clients have in common once.
+func kafkaClientsPage() config.Page {
+	admin := client.Keys(client.ForAdmin)
+	ofAll := func(k config.Key) bool {
+		for _, role := range []client.Role{client.ForProducer, client.ForConsumer} {
+			if !slices.ContainsFunc(client.Keys(role), func(o config.Key) bool { return o.Name == k.Name && o.Doc == k.Doc }) {
+				return false
+			}
+		}
+		return true
+	}
+	isSecurity := func(k config.Key) bool {
+		family, _, _ := strings.Cut(k.Name, ".")
+		return slices.Contains([]string{"security", "sasl", "ssl"}, family)
+	}
+	var common, security config.Keys
+	for _, k := range admin {
+		switch {
+		case isSecurity(k):
+			security = append(security, k)
+		case ofAll(k):
+			common = append(common, k)
+		}
+	}
+	own := func(role client.Role) config.Keys {
+		return slices.DeleteFunc(client.Keys(role), func(k config.Key) bool { return isSecurity(k) || ofAll(k) })
+	}
+	return config.Page{
+		Title: "Kafka clients",
+		Intro: "The options of Kafka's Java clients. The worker takes them with the prefixes `producer.`, `consumer.` and `admin.`, a connector with `producer.override.`, `consumer.override.` and " +
+			"`admin.override.`, which win. Security options that stand in worker.properties without a prefix hold for all clients that have none of their own.\n\n" +
+			"For its tasks the worker has defaults of its own, as Kafka Connect has: `delivery.timeout.ms` and `max.block.ms` without end, `group.id=connect-NAME` and `client.id=connector-…` " +
+			"after the connector's name, `auto.offset.reset=earliest`, and `max.poll.records=5000`.",
+		Sections: []config.Section{
+			{Title: "Every client", Keys: common},
+			{Title: "Security", Keys: security},
+			{Title: "Producers", Keys: own(client.ForProducer)},
+			{Title: "Consumers", Keys: own(client.ForConsumer)},
+			{Title: "Admin clients", Keys: own(client.ForAdmin)},
+		},
+	}
+}
+
+func docsIndex() []byte {
+	var b bytes.Buffer
+	b.WriteString(`<!-- Generated: go test ./cmd/tandem -run Docs -update -->
+
+# Options
+
+Every option tandem knows, from the definitions that the program itself parses and validates with. The names are those of Debezium,
+Kafka Connect and Kafka's Java clients; ` + "`tandem standalone`" + ` reports everything that is wrong with a file at once, and warns of options it
+does not know.
+
+| page | what |
+|---|---|
+`)
+	for _, p := range docsPages() {
+		fmt.Fprintf(&b, "| [%s](%s) | %s |\n", p.file, p.file, p.Title)
+	}
+	b.WriteString(`
+A default "none" is null: the option is not set. "empty" is an empty text. Options whose names end in .ms are milliseconds, those in
+.bytes are bytes. An element of a list that holds a comma writes it as ` + "`\\,`" + `. Older names are taken with a warning.
+`)
+	return b.Bytes()
+}
+
+// TestDocs holds docs/config to the definitions of the options; -update rewrites it.
+func TestDocs(t *testing.T) {
+	want := map[string][]byte{"README.md": docsIndex()}
+	for _, p := range docsPages() {
+		want[p.file] = p.Markdown()
+	}
+	if *update {
+		if err := os.MkdirAll(docsFolder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range want {
+			if err := os.WriteFile(filepath.Join(docsFolder, name), text, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, text := range want {
+		got, err := os.ReadFile(filepath.Join(docsFolder, name))
+		if err != nil {
+			t.Errorf("%v; go test ./cmd/tandem -run Docs -update writes it", err)
+		} else if diff := cmp.Diff(strings.Split(string(got), "\n"), strings.Split(string(text), "\n")); diff != "" {
+			t.Errorf("docs/config/%s is stale (-there +defined); go test ./cmd/tandem -run Docs -update rewrites it\n%s", name, diff)
+		}
+	}
+	files, err := os.ReadDir(docsFolder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if want[f.Name()] == nil {
+			t.Errorf("docs/config/%s is of no page: remove it", f.Name())
+		}
+	}
+}
+
+// TestDocsSentences: every option says what it does, in sentences, once a section.
+func TestDocsSentences(t *testing.T) {
+	for _, p := range docsPages() {
+		for _, s := range p.Sections {
+			seen := make(map[string]bool)
+			for _, k := range s.Keys {
+				if seen[k.Name] {
+					t.Errorf("%s: option %q is defined twice", p.file, k.Name)
+				}
+				seen[k.Name] = true
+				if len(k.Doc) < len("Topics.") || !strings.HasSuffix(k.Doc, ".") {
+					t.Errorf("%s: the documentation of option %q = %q, want a sentence", p.file, k.Name, k.Doc)
+				}
+			}
+		}
+	}
+}
