@@ -231,6 +231,7 @@ type ledger struct {
 	rows      []string
 	positions map[kafka.TopicPartition]int64 // nil: the group's offsets are used
 	failures  []error                        // of the next puts
+	refuses   string                         // a value that no put takes
 	opened    int
 	closed    int
 }
@@ -265,6 +266,15 @@ func (l *ledgerTask) Put(_ context.Context, records []sink.Record) error {
 		l.failures = l.failures[1:]
 		return err
 	}
+	var refused rowErrors
+	for _, r := range records {
+		if l.refuses != "" && r.Value.Text() == l.refuses {
+			refused = append(refused, rowError{r.Topic, r.Partition, r.Offset})
+		}
+	}
+	if refused != nil {
+		return fmt.Errorf("write rows: %w", refused)
+	}
 	for _, r := range records {
 		at := kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}
 		l.rows = append(l.rows, fmt.Sprintf("%s-%d %s=%s %d", r.Topic, r.Partition, r.Key.Text(), r.Value.Text(), len(r.Headers)))
@@ -275,6 +285,21 @@ func (l *ledgerTask) Put(_ context.Context, records []sink.Record) error {
 	}
 	return nil
 }
+
+// rowErrors names records as a store does.
+type rowErrors []error
+
+func (e rowErrors) Error() string   { return "rows are refused" }
+func (e rowErrors) Unwrap() []error { return e }
+
+type rowError struct {
+	topic     string
+	partition int32
+	offset    int64
+}
+
+func (e rowError) Error() string                  { return "too long for the column" }
+func (e rowError) Record() (string, int32, int64) { return e.topic, e.partition, e.offset }
 
 func (l *ledgerTask) Flush(context.Context) ([]kafka.Position, error) {
 	l.mu.Lock()
@@ -420,6 +445,53 @@ func TestDeadLetters(t *testing.T) {
 	}
 	if string(dead[0].Value) != "{nope" || string(dead[0].Key) != "2" {
 		t.Errorf("dead letter %q=%q, want the record as it was", dead[0].Key, dead[0].Value)
+	}
+}
+
+// Records that the store refuses go to the queue alone; the others of their batch are applied.
+func TestDeadLettersOfTheStore(t *testing.T) {
+	addr := startBroker(t, "orders")
+	l := &ledger{refuses: "bad"}
+	publish(t, addr, order("1", `"a"`), order("2", `"bad"`), order("3", `"c"`), order("4", `nope`), order("5", `"bad"`))
+	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
+	runWorker(t, w)
+	_, err := w.Create(t.Context(), ledgerConfig("errors.tolerance", "all", "errors.deadletterqueue.topic.name", "dead",
+		"errors.deadletterqueue.context.headers.enable", "true", "errors.deadletterqueue.topic.replication.factor", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the commit behind the last bad record", func() bool { return committed(t, addr, "connect-ledger") == 5 })
+	if diff := cmp.Diff([]string{"orders-0 1=a 0", "orders-0 3=c 0"}, l.all()); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	var got []string
+	for _, d := range readAll(t, addr, "dead") {
+		for _, h := range d.Headers {
+			if name := strings.TrimPrefix(h.Key, "__connect.errors."); name == "stage" || name == "exception.message" {
+				got = append(got, string(d.Key)+" "+string(h.Value))
+			}
+		}
+	}
+	slices.Sort(got)
+	want := []string{"2 TASK_PUT", "2 too long for the column", "4 VALUE_CONVERTER", "5 TASK_PUT", "5 too long for the column"}
+	if got = slices.DeleteFunc(got, func(s string) bool { return strings.HasPrefix(s, "4 ") && s != want[2] }); !slices.Equal(got, want) { // what JSON says of record 4
+		t.Errorf("dead letters = %q, want %q", got, want)
+	}
+}
+
+// Without tolerance the store's own error fails the task.
+func TestRefusedByTheStore(t *testing.T) {
+	addr := startBroker(t, "orders")
+	l := &ledger{refuses: "bad"}
+	publish(t, addr, order("1", `"a"`), order("2", `"bad"`))
+	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
+	runWorker(t, w)
+	if _, err := w.Create(t.Context(), ledgerConfig()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "FAILED", func() bool { s, err := w.Status("ledger"); return err == nil && s.Failure() != "" })
+	if s, _ := w.Status("ledger"); !strings.Contains(s.Failure(), "write rows: rows are refused") {
+		t.Errorf("trace = %s, want the store's error", s.Failure())
 	}
 }
 

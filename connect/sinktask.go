@@ -107,8 +107,8 @@ func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.convert(ctx, records)
-	if err == nil && len(l.batch) > 0 {
-		err = l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.task.Put(ctx, l.batch) })
+	if err == nil {
+		err = l.put(ctx, records)
 	}
 	if err != nil {
 		if ctx.Err() != nil { // the partitions are given up: whoever gets them begins behind the last commit
@@ -120,6 +120,64 @@ func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 	l.puts += uint64(len(l.batch))
 	l.dirty = true
 	return nil
+}
+
+// put hands the batch to the task. Records that the store refuses, and that the error names, are left out if the connector tolerates it, and
+// the others put again.
+func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
+	for len(l.batch) > 0 {
+		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.task.Put(ctx, l.batch) })
+		refused := refusals(err)
+		if len(refused) == 0 || l.config.Tolerance != TolerateAll && l.tolerance.dead == nil {
+			return err
+		}
+		for _, e := range refused {
+			i := slices.IndexFunc(l.batch, func(r sink.Record) bool { return e.names(r.Topic, r.Partition, r.Offset) })
+			if i < 0 {
+				return err
+			}
+			if err := l.tolerance.sink(ctx, l.batch[i].Raw, stagePut, e.err); err != nil {
+				return err
+			}
+			l.batch = slices.Delete(l.batch, i, i+1)
+			at := slices.IndexFunc(records, func(r kafka.Record) bool { return e.names(r.Topic, r.Partition, r.Offset) })
+			place, _ := slices.BinarySearch(l.left, at)
+			l.left = slices.Insert(l.left, place, at)
+		}
+	}
+	return nil
+}
+
+// refusal is one record that a store refuses for what it holds.
+type refusal struct {
+	topic     string
+	partition int32
+	offset    int64
+	err       error
+}
+
+func (r *refusal) names(topic string, partition int32, offset int64) bool {
+	return r.offset == offset && r.partition == partition && r.topic == topic
+}
+
+// refusals finds the errors in the tree of err that name a record.
+func refusals(err error) []refusal {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case interface {
+		Record() (topic string, partition int32, offset int64)
+	}:
+		topic, partition, offset := e.Record()
+		return []refusal{{topic, partition, offset, err}}
+	case interface{ Unwrap() []error }:
+		var all []refusal
+		for _, inner := range e.Unwrap() {
+			all = append(all, refusals(inner)...)
+		}
+		return all
+	}
+	return refusals(errors.Unwrap(err))
 }
 
 // Revoked makes durable what was put, commits, and closes partitions. Lost ones are another's already: nothing is committed.

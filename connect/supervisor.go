@@ -74,6 +74,7 @@ func (w *Worker) live(ctx context.Context, c *connector, t *task, running func()
 			tolerance: &tolerance{id: t.id, config: &c.config, classes: classes, log: log}}
 		return r.run(ctx, running)
 	}
+	classes[stagePut] = c.plugin.taskClass()
 	r := &sinkRunner{id: t.id, plugin: c.plugin.sink, props: maps.Clone(t.props), config: c.config, worker: &w.cfg, conv: c.conv,
 		classes: classes, log: log, clients: kafka}
 	return r.run(ctx, running)

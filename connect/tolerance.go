@@ -20,9 +20,10 @@ const (
 	stageKey    stage = "KEY_CONVERTER"
 	stageValue  stage = "VALUE_CONVERTER"
 	stageHeader stage = "HEADER_CONVERTER"
+	stagePut    stage = "TASK_PUT"
 )
 
-// tolerance decides over records that cannot be converted: errors.tolerance, errors.log.* and, for sinks, the dead letter queue.
+// tolerance decides over records that cannot be converted or applied: errors.tolerance, errors.log.* and, for sinks, the dead letter queue.
 type tolerance struct {
 	id      taskID
 	config  *ConnectorConfig
@@ -52,7 +53,7 @@ func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err err
 		if t.config.LogMessages {
 			attrs = append(attrs, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "timestamp", r.Timestamp)
 		}
-		t.log.Error("cannot convert a record", attrs...)
+		t.log.Error("cannot take a record", attrs...)
 	}
 	if t.dead != nil {
 		if deadErr := t.dead.send(ctx, r, at, t.classes[at], err); deadErr != nil {
