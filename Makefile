@@ -27,7 +27,8 @@ race:
 
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
 integration:
-	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./...
+	$(GO) run ./internal/jvmserver/run -- sh -c '$(GO) test -tags integration -short -count=1 ./kafka/client && \
+		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver'
 
 # The long form of the kill -9 test: twenty kills, a seed of its own.
 kill:

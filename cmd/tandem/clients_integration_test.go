@@ -9,8 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"math/rand/v2"
 	"net/http"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -100,7 +100,7 @@ type change[Row any] struct {
 
 func newClientsTest(t *testing.T) *clientsTest {
 	c := &clientsTest{worker: newWorker(t), source: pgtest.Database(t), broker: requiredEnv(t, "TANDEM_KAFKA"), registry: requiredEnv(t, "TANDEM_REGISTRY"),
-		prefix: fmt.Sprintf("clients%d", os.Getpid())}
+		prefix: fmt.Sprintf("clients%d", rand.Uint32())}
 	c.exec(c.source, bikestore.Schema, bikestore.Data)
 	c.configure(c.broker, c.registry)
 	c.write("avro.properties", sourceProperties(t, c.prefix, c.source))

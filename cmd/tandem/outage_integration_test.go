@@ -5,8 +5,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
+	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,7 @@ func TestIntegrationOutage(t *testing.T) {
 		log:   "cannot put records into the store", // flush.max.retries were not enough
 		to:    func() error { return o.target.Restart(t.Context()) },
 	})
+	o.startAlone()
 	o.stopTraffic()
 	o.Logf("in the end:\n%s", o.waitEqual(o.url(o.source), o.url(o.target)))
 }
@@ -73,11 +75,11 @@ func newOutageTest(t *testing.T) *outageTest {
 	if o.broker, err = jvmserver.StartKafka(t.Context(), jvmserver.KafkaOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeAll(t, o.broker.Close) })
+	t.Cleanup(func() { check(t, o.broker.Close()) })
 	if o.registry, err = jvmserver.StartRegistry(t.Context(), jvmserver.RegistryOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closeAll(t, o.registry.Close) })
+	t.Cleanup(func() { check(t, o.registry.Close()) })
 	o.worker = newWorker(t)
 	o.exec(o.url(o.source), bikestore.Schema, bikestore.Data, auditSchema)
 	o.exec(o.url(o.target), "CREATE SCHEMA store")
@@ -94,11 +96,10 @@ func newOutageTest(t *testing.T) *outageTest {
 	return o
 }
 
-func closeAll(t *testing.T, closers ...func() error) {
-	for _, c := range closers {
-		if err := c(); err != nil {
-			t.Error(err)
-		}
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
 	}
 }
 
@@ -187,6 +188,35 @@ func (o *outageTest) outage(server string, how outageOf) {
 	o.Logf("%s: named in the log after %s; changes flow %s after it was back; %s", server, said.Round(time.Millisecond), time.Since(back).Round(time.Millisecond), strings.TrimSpace(line))
 }
 
+// startAlone stops the worker in order and starts it while no server is there; then they come.
+func (o *outageTest) startAlone() {
+	o.Helper()
+	if err := o.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		o.Fatal(err)
+	}
+	if err := o.cmd.Wait(); err != nil {
+		o.Fatalf("the worker stopped with %v, want exit code 0", err)
+	}
+	for _, away := range []func() error{o.registry.Stop, o.broker.Kill, o.source.Kill, o.target.Kill} {
+		if err := away(); err != nil {
+			o.Fatal(err)
+		}
+	}
+	o.start("source.properties", "sink.properties")
+	o.until("the log names broker and source", func() (bool, string) {
+		text, _ := o.said(o.since)
+		return strings.Contains(text, `"Kafka is not reachable; trying on" connector=outage-sink`) && strings.Contains(text, "the task failed, starting it again"), text
+	})
+	o.allRunning("no server is there")
+	for _, back := range []func(context.Context) error{o.source.Restart, o.broker.Start, o.registry.Start, o.target.Restart} {
+		if err := back(o.Context()); err != nil {
+			o.Fatal(err)
+		}
+	}
+	o.arrives()
+	o.allRunning("all servers are back")
+}
+
 // allRunning wants what the REST API says of every connector to be RUNNING.
 func (o *outageTest) allRunning(when string) {
 	o.Helper()
@@ -236,7 +266,7 @@ func (o *outageTest) once(s *pgserver.Server, sql string, into any) error {
 func TestIntegrationIncompatibleSchema(t *testing.T) {
 	w := newWorker(t)
 	source := pgtest.Database(t)
-	prefix := fmt.Sprintf("incompatible%d", os.Getpid())
+	prefix := fmt.Sprintf("incompatible%d", rand.Uint32())
 	w.exec(source, "CREATE SCHEMA store", "CREATE TABLE store.t (id int PRIMARY KEY, name text)", "INSERT INTO store.t VALUES (1, 'a')")
 	w.configure(requiredEnv(t, "TANDEM_KAFKA"), requiredEnv(t, "TANDEM_REGISTRY"))
 	props := sourceProperties(t, prefix, source)

@@ -30,6 +30,7 @@ type worker struct {
 	dir, binary string
 	cmd         *exec.Cmd // nil: not running
 	log         *os.File
+	since       int // where the log of this process begins
 }
 
 func newWorker(t *testing.T) *worker {
@@ -83,6 +84,7 @@ func (w *worker) start(connectors ...string) {
 	for _, file := range append([]string{"worker.properties"}, connectors...) {
 		args = append(args, filepath.Join(w.dir, file))
 	}
+	_, w.since = w.said(0)
 	w.cmd = exec.Command(w.binary, args...)
 	w.cmd.Stdout, w.cmd.Stderr = w.log, w.log
 	if err := w.cmd.Start(); err != nil {
@@ -115,7 +117,7 @@ var restAddress = regexp.MustCompile(`the worker runs.* rest=(\S+)`)
 func (w *worker) rest() (base string) {
 	w.Helper()
 	w.until("the worker tells its address", func() (bool, string) {
-		text, _ := w.said(0)
+		text, _ := w.said(w.since)
 		m := restAddress.FindStringSubmatch(text)
 		if m != nil {
 			base = m[1]

@@ -161,22 +161,21 @@ func (c *Consumer) Commit(ctx context.Context, positions []kafka.Position) error
 		return &kafka.BrokerError{Op: op, Code: int16(sarama.ErrUnknownMemberId), Err: errors.New("no partitions are assigned"), Transient: true}
 	}
 	m := member{id: s.sarama.MemberID(), generation: s.sarama.GenerationID(), instance: c.cfg.Consumer.Instance}
-	return c.side.call(ctx, op, func() error {
+	var gone error // of a membership that is over: what helps is a rebalance, not the same call
+	err := c.side.call(ctx, op, func() error {
 		err := c.side.commit(c.cfg.Consumer.Group, m, positions)
 		var code sarama.KError
-		if errors.As(err, &code) && (code == sarama.ErrIllegalGeneration || code == sarama.ErrUnknownMemberId) {
-			return &gone{err} // another attempt cannot help
+		if errors.As(err, &code) && (code == sarama.ErrIllegalGeneration || code == sarama.ErrUnknownMemberId || code == sarama.ErrRebalanceInProgress) {
+			gone = err
+			return nil
 		}
 		return err
 	})
+	if err == nil {
+		err = classify(op, gone)
+	}
+	return err
 }
-
-// gone hides from link.call that an error is retriable: what helps is a rebalance, not the same call.
-type gone struct{ err error }
-
-func (e *gone) Error() string   { return e.err.Error() }
-func (e *gone) Unwrap() error   { return e.err }
-func (e *gone) Retriable() bool { return false }
 
 // groupRun is one Run.
 type groupRun struct {

@@ -131,3 +131,33 @@ func TestConsumerRecordsAreDeleted(t *testing.T) {
 		t.Errorf("Run = %v, want a PositionError at offset 10", err)
 	}
 }
+
+// TestCommitOfAFormerMember: the broker has given the member up, as it does after a broker that hung. Another attempt with the same
+// membership cannot help, and who waits for it cannot take part in the rebalance that does.
+func TestCommitOfAFormerMember(t *testing.T) {
+	for _, code := range []int16{22, 25, 27} { // ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS
+		cluster, brokers := fakeCluster(t, kfake.SeedTopics(1, "t"))
+		var attempts atomic.Int64
+		cluster.ControlKey(int16(kmsg.OffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			attempts.Add(1)
+			res := r.ResponseKind().(*kmsg.OffsetCommitResponse)
+			p := kmsg.NewOffsetCommitResponseTopicPartition()
+			p.ErrorCode = code
+			topic := kmsg.NewOffsetCommitResponseTopic()
+			topic.Topic, topic.Partitions = "t", []kmsg.OffsetCommitResponseTopicPartition{p}
+			res.Topics = append(res.Topics, topic)
+			return res, nil, true
+		})
+		produce(t, brokers, numbered("t", 1, 0, 1)...)
+		c := groupConfig(t, brokers)
+		c.APITimeout = 2 * time.Second // not reached
+		h := newRecorder()
+		k := startConsumer(t, c, Subscription{Topics: []string{"t"}}, h)
+		h.until(t, "records", func() bool { return h.count == 1 })
+		err := k.Commit(testContext(t), []kafka.Position{{TopicPartition: kafka.TopicPartition{Topic: "t"}, Offset: 1}})
+		if n := attempts.Load(); n != 1 || err == nil || !isRetriable(err) {
+			t.Errorf("Commit answered with code %d = %v after %d attempts, want a retriable error after 1", code, err, n)
+		}
+	}
+}
