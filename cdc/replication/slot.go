@@ -112,10 +112,3 @@ func DropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
 	}
 	return pgerror.Wrap(err, "drop slot %q", name)
 }
-
-// AdvanceSlot moves an idle slot forward to lsn: changes that end before it are not sent any more. It is how
-// offset.mismatch.strategy=trust_offset brings a slot to the stored offset.
-func AdvanceSlot(ctx context.Context, conn *pgx.Conn, name string, lsn cdc.LSN) error {
-	_, err := conn.Exec(ctx, "SELECT pg_replication_slot_advance($1, $2::text::pg_lsn)", name, lsn.String())
-	return pgerror.Wrap(err, "advance slot %q to %s", name, lsn)
-}

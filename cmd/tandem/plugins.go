@@ -18,16 +18,10 @@ const debeziumVersion = "3.7.0.Final"
 func plugins() connect.Plugins {
 	return connect.Plugins{
 		Sources: []connect.Source{{
-			Class:     "io.debezium.connector.postgresql.PostgresConnector",
-			TaskClass: "io.debezium.connector.postgresql.PostgresConnectorTask",
-			Version:   debeziumVersion,
-			Validate: func(props map[string]string) config.Report {
-				_, report := source.Parse(props)
-				return report
-			},
-			TaskConfigs: func(props map[string]string, _ int) ([]map[string]string, error) {
-				return []map[string]string{props}, nil // a slot has one reader
-			},
+			Class:       source.Class,
+			Version:     debeziumVersion,
+			Validate:    source.Validate,
+			TaskConfigs: source.TaskConfigs,
 			NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
 				return source.NewTask(props, source.Env(env))
 			},

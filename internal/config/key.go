@@ -212,18 +212,6 @@ func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Opt
 	return k
 }
 
-// Double is a floating point option.
-func Double(dst *float64, name, doc string, opts ...Option) Key {
-	return newKey(name, TypeDouble, doc, strconv.FormatFloat(*dst, 'g', -1, 64), opts, func(s string) error {
-		v, err := strconv.ParseFloat(s, 64)
-		if err != nil {
-			return complain("Not a number of type %s", TypeDouble)
-		}
-		*dst = v
-		return nil
-	})
-}
-
 // complaint is a sentence of ConfigDef, which begins with a capital, as an error.
 type complaint string
 

@@ -18,9 +18,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected sections of golden files")
 
-// Update tells whether the test runs with -update.
-func Update() bool { return *update }
-
 // File is one golden file in txtar form.
 type File struct {
 	Name    string // base name without extension: the name of the subtest

@@ -151,9 +151,6 @@ func (k *Kafka) properties(controller int) []byte {
 // Addr is host:port; it stays the same over Stop and Start.
 func (k *Kafka) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }
 
-// Log is the path of the log.
-func (k *Kafka) Log() string { return filepath.Join(k.dir, "kafka.log") }
-
 // Start starts the broker, again after Stop or Kill, and returns when it serves clients.
 func (k *Kafka) Start(ctx context.Context) error {
 	if k.process != nil {

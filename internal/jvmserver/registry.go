@@ -104,9 +104,6 @@ func call(ctx context.Context, client *http.Client, method, url, body string) er
 // URL is the base of the API that Confluent's registry has, without a slash at the end.
 func (r *Registry) URL() string { return fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", r.port) }
 
-// Log is the path of the log.
-func (r *Registry) Log() string { return filepath.Join(r.dir, "registry.log") }
-
 // Stop ends the registry in order. Schemas and address stay.
 func (r *Registry) Stop() error { return r.end((*process).stop) }
 
