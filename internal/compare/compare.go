@@ -149,7 +149,7 @@ type plan struct {
 // tables lists the tables of the source that were asked for, by name.
 func (s *side) tables(ctx context.Context, opts Options) ([]*plan, error) {
 	const list = `SELECT n.nspname, c.relname, a.attname, t.typname,
-		coalesce(a.attnum = ANY (i.indkey), false)
+		coalesce(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]), false) -- without INCLUDE
 		FROM pg_class c
 		JOIN pg_namespace n ON n.oid = c.relnamespace
 		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''

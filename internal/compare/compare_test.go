@@ -156,3 +156,16 @@ func TestErrorsNameTheOperand(t *testing.T) {
 		}
 	}
 }
+
+// Columns that a primary key's index merely includes are no part of the key, and may be null.
+func TestKeyWithIncludedColumns(t *testing.T) {
+	source, target := pair(t)
+	for _, url := range []string{source, target} {
+		exec(t, url, "CREATE TABLE shop.covered (id int, note text, PRIMARY KEY (id) INCLUDE (note)); INSERT INTO shop.covered VALUES (1, NULL), (2, 'b')")
+	}
+	exec(t, target, "UPDATE shop.covered SET note = 'c' WHERE id = 1")
+	text, equal := report(t, Options{Source: source, Target: target, Tables: []string{"shop.covered"}})
+	if equal || !strings.Contains(text, "id=1") || !strings.Contains(text, `note: source NULL, target "c"`) {
+		t.Errorf("report = %s\nwant the row of id 1", text)
+	}
+}

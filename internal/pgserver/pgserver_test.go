@@ -3,6 +3,7 @@ package pgserver
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -155,6 +156,23 @@ func TestDirIsKept(t *testing.T) {
 	if got := ask(t, connect(t, again), "SELECT n::text FROM t"); got != "7" {
 		t.Errorf("row after a second Start = %s, want 7", got)
 	}
+}
+
+// A start that was interrupted while the data folder was made leaves nothing that is in the way of the next one.
+func TestDirAfterAnInterruptedStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server; not with -short")
+	}
+	top := t.TempDir()
+	if err := os.Chmod(filepath.Dir(top), 0o755); err != nil { // as root, the server is another user
+		t.Fatal(err)
+	}
+	dir := filepath.Join(top, "source")
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := Start(ctx, Options{Dir: dir, Progress: func(string) { cancel() }}); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Start = %v, want context.Canceled", err)
+	}
+	start(t, Options{Dir: dir})
 }
 
 // Only root starts the server as another user, to whom a folder may be closed.

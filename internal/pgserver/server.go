@@ -226,7 +226,8 @@ func (s *Server) initialise(ctx context.Context) error {
 		"-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	out, err := output(ctx, cmd)
 	if err != nil {
-		return fmt.Errorf("run %s: %w\n%s", cmd.Path, err, strings.TrimSpace(out))
+		err = fmt.Errorf("run %s: %w\n%s", cmd.Path, err, strings.TrimSpace(out))
+		return errors.Join(err, os.RemoveAll(s.dataDir()), os.Remove(passwordFile)) // half a cluster would be taken for a whole one
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (a *applier) apply(ctx context.Context, s session, muts []mutation) error {
 	a.reset()
 	for i := range muts {
 		m := &muts[i]
-		d := m.target.dest.Load()
+		d := m.dest
 		if d == nil {
 			continue // a delete from a table that does not exist
 		}
@@ -109,38 +109,42 @@ func (a *applier) append(ctx context.Context, s session, p *pending, d *destinat
 // reduce takes a mutation into the table's last states. Another plan of rows, or other key columns, end what was collected: two
 // rows of different shape cannot become one.
 func (a *applier) reduce(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
-	if m.op == opWrite && p.dest != nil && p.dest != d || p.keySig != d.plan.keySig || len(p.run) > 0 {
+	if p.keySig != d.plan.keySig || len(p.run) > 0 {
 		if err := a.flush(ctx, s, p); err != nil {
 			return err
 		}
-		p.keySig = d.plan.keySig
 	}
 	if m.op == opWrite {
-		p.dest = d
 		if m.moved != nil && a.config.InsertMode == Upsert && !p.reducer.writes(m) {
 			return a.carry(ctx, s, p, d, m)
 		}
+		if p.dest != nil && p.dest != d {
+			if err := a.flush(ctx, s, p); err != nil {
+				return err
+			}
+		}
+		p.dest = d
 	}
+	p.keySig = d.plan.keySig
 	p.reducer.add(m, a.config.InsertMode == Update)
 	return nil
 }
 
 // carry writes the second half of a key change whose row has columns the source did not know: they are in the row under the old
-// key, which must not be deleted before they are copied.
+// key, which must not be deleted before they are copied. When its delete is in the batch it goes in the same statement: both rows
+// side by side might share a unique value, or be one to the database. Else that row may be another one by now, and stays.
 func (a *applier) carry(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
 	deleted := p.reducer.undelete(m.moved)
 	if err := a.flush(ctx, s, p); err != nil {
 		return err
 	}
+	op := stCarry
+	if deleted {
+		op = stMove
+		a.counts.deleted++
+	}
 	a.counts.written++
-	if err := a.write(ctx, s, stCarry, d, m.sub, []*mutation{m}); err != nil {
-		return err
-	}
-	p.keySig = d.plan.keySig
-	if deleted != nil {
-		p.reducer.add(deleted, false)
-	}
-	return nil
+	return a.write(ctx, s, op, d, m.sub, []*mutation{m})
 }
 
 // flush queues what a table has pending and empties it.
@@ -187,7 +191,7 @@ func (a *applier) deletes(ctx context.Context, s session, p *pending) error {
 			if m == nil {
 				continue
 			}
-			switch of := m.target.dest.Load(); {
+			switch of := m.dest; {
 			case d == nil || of == d:
 				d = of
 				a.rows = append(a.rows, m)
@@ -264,6 +268,7 @@ func (a *applier) divide(ctx context.Context, s session, muts []mutation, bad []
 	if err := s.savepoint(ctx); err != nil {
 		return bad, err
 	}
+	before := a.counts
 	err := a.apply(ctx, s, muts)
 	if err == nil {
 		err = s.settle(ctx)
@@ -277,20 +282,44 @@ func (a *applier) divide(ctx context.Context, s session, muts []mutation, bad []
 	if err := s.rollbackTo(ctx); err != nil {
 		return bad, err
 	}
-	if len(muts) == 1 {
-		return append(bad, rowError(ctx, s, &muts[0], err)), nil
+	a.counts = before
+	half := middle(muts)
+	if half == 0 {
+		return append(bad, rowError(ctx, s, &muts[len(muts)-1], err)), nil
 	}
-	half := len(muts) / 2
 	if bad, err = a.divide(ctx, s, muts[:half], bad); err != nil || len(bad) >= maxRowErrors {
 		return bad, err
 	}
 	return a.divide(ctx, s, muts[half:], bad)
 }
 
+// middle is where to divide mutations: near the middle, but not between the halves of a key change of which the second needs the row
+// that the first deletes. 0: nowhere.
+func middle(muts []mutation) int {
+	parts := func(i int) bool {
+		next := i
+		for next < len(muts) && muts[next].half {
+			next++
+		}
+		return muts[i-1].half && next < len(muts) && muts[next].moved != nil
+	}
+	for i := len(muts) / 2; i > 0; i-- {
+		if !parts(i) {
+			return i
+		}
+	}
+	for i := len(muts)/2 + 1; i < len(muts); i++ {
+		if !parts(i) {
+			return i
+		}
+	}
+	return 0
+}
+
 // rowError says which value of a mutation cannot be written. The session is within a transaction that is sound.
 func rowError(ctx context.Context, s session, m *mutation, err error) *RowError {
 	e := &RowError{Topic: m.rec.Topic, Partition: m.rec.Partition, Offset: m.rec.Offset, Err: err}
-	d := m.target.dest.Load()
+	d := m.dest
 	if d == nil {
 		return e
 	}

@@ -66,6 +66,7 @@ const (
 	stDelete                      // delete by key
 	stTruncate                    // rows[0] tells the table
 	stCarry                       // upsert of rows[0], its unknown columns from the row with the key it had before
+	stMove                        // the same, which deletes that row
 )
 
 // table is a table as the database has it.

@@ -107,6 +107,35 @@ func TestOrderWithinABatchHelpsUniqueValues(t *testing.T) {
 	if d := cmp.Diff("1|b\n2|a\n", d.rows("SELECT * FROM t ORDER BY id")); d != "" {
 		t.Errorf("rows: (-want +got)\n%s", d)
 	}
+	if got := task.Stats().Written; got != 5 {
+		t.Errorf("Stats().Written = %d, want 5: what was rolled back does not count", got)
+	}
+}
+
+// standingAt is a session that knows where a partition stands.
+type standingAt struct {
+	session
+	claimed
+}
+
+func (s standingAt) standing(context.Context, *position) (claimed, bool, error) {
+	return s.claimed, true, nil
+}
+
+// A batch that was committed although nobody heard of it took what was held with it: that must not be applied a second time, for the
+// row may have been made anew since.
+func TestRecoverForgetsWhatWasHeld(t *testing.T) {
+	p := &partition{position: position{next: 10, epoch: 1}, target: 15, held: held{next: 12, muts: make([]mutation, 2)}}
+	for offset := int64(10); offset < 15; offset++ {
+		p.muts = append(p.muts, mutation{rec: &sink.Record{Offset: offset}})
+	}
+	again, err := new(Task).recover(context.Background(), standingAt{claimed: claimed{next: 13, epoch: 1}}, p)
+	if !again || err != nil || p.next != 13 || len(p.muts) != 2 {
+		t.Fatalf("recover = %v, %v at %d with %d records left, want to go on at 13 with 2", again, err, p.next, len(p.muts))
+	}
+	if len(p.held.muts) != 0 {
+		t.Errorf("%d records are still held, want none", len(p.held.muts))
+	}
 }
 
 // Keys that are equal to the database, but not to us.
@@ -426,5 +455,40 @@ func TestTruncateOfAReferencedTable(t *testing.T) {
 	var setup *SetupError
 	if !errors.As(err, &setup) || !strings.Contains(err.Error(), "foreign key") {
 		t.Errorf("Put = %v, want a *SetupError that names the foreign keys", err)
+	}
+}
+
+// interrupted is a session during whose transactions something else happens.
+type interrupted struct {
+	session
+	during func()
+}
+
+func (s interrupted) begin(ctx context.Context) error {
+	s.during()
+	return s.session.begin(ctx)
+}
+
+// Partitions share what was compiled for a table: when one of them finds it stale, another's batch under way loses nothing.
+func TestStaleForAnotherPartition(t *testing.T) {
+	d := newDatabase(t)
+	task := d.task()
+	s := newSource("t", 1, field("id", int32Of()))
+	open(t, task, "t")
+	put(t, task, s.create(i32(1)), s.create(i32(2)))
+	w := task.idle[0]
+	var other []mutation
+	w.session = interrupted{w.session, func() { task.tables.rebind(other) }}
+	batch := concat(s.create(i32(3)), s.remove(i32(1)), s.remove(i32(2))[1])
+	for i := range batch {
+		m, _, _, err := task.mutator.mutate(&batch[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		other = append(other, m)
+	}
+	put(t, task, batch...)
+	if diff := cmp.Diff("3\n", d.rows("SELECT * FROM t")); diff != "" {
+		t.Errorf("rows: (-want +got)\n%s", diff)
 	}
 }

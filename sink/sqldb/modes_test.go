@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -365,10 +366,14 @@ func TestPutOfAnotherPartition(t *testing.T) {
 	d := newDatabase(t)
 	task := d.task()
 	open(t, task, "t")
-	r := newSource("t", 1, field("id", int32Of())).create(i32(1))
+	s := newSource("t", 1, field("id", int32Of()))
+	first, r := s.create(i32(1)), s.create(i32(2))
 	r.Partition = 7
-	if err := task.Put(context.Background(), []sink.Record{r}); err == nil || !strings.Contains(err.Error(), "t-7@0") {
+	if err := task.Put(context.Background(), []sink.Record{first, r}); err == nil || !strings.Contains(err.Error(), "t-7@1") {
 		t.Errorf("Put = %v, want an error that names the partition", err)
+	}
+	if got, err := task.Flush(context.Background()); err != nil || len(got) != 0 {
+		t.Errorf("Flush after it = %v, %v, want nothing: the records died with the call", got, err)
 	}
 	if err := task.Close(context.Background(), []kafka.TopicPartition{{Topic: "t"}}); err != nil {
 		t.Error(err)
@@ -382,5 +387,97 @@ func waitFor(t *testing.T, done func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatal("it did not come to pass within 30 s")
 		}
+	}
+}
+
+// A tombstone has no schema, and schemaless data has none either: a plan made for one must not serve the other.
+func TestSchemalessValueIsNoTombstone(t *testing.T) {
+	for _, keyed := range []bool{true, false} {
+		d := newDatabase(t)
+		task := d.task()
+		s := newSource("t", 1, field("id", int32Of()))
+		open(t, task, "t")
+		put(t, task, s.create(i32(1)))
+		tombstone := s.record(s.keyValue([]schema.Value{i32(2)}), schema.NullValue)
+		bare := s.record(s.keyValue([]schema.Value{i32(1)}), schema.OfMap([]schema.Entry{{Key: str("id"), Value: i32(1)}}))
+		bare.ValueSchema = nil
+		if !keyed {
+			for _, r := range []*sink.Record{&tombstone, &bare} {
+				r.KeySchema, r.Key = nil, schema.NullValue
+			}
+		}
+		put(t, task, tombstone)
+		var rows RowErrors
+		if err := task.Put(context.Background(), []sink.Record{bare}); !errors.As(err, &rows) || !strings.Contains(err.Error(), "the value has no schema") {
+			t.Errorf("Put of a schemaless value after a tombstone, key %v = %v, want a row at fault", keyed, err)
+		}
+		if got := d.rows("SELECT * FROM t"); got != "1\n" {
+			t.Errorf("rows = %s, want 1", got)
+		}
+	}
+}
+
+// A record without key is inserted; one with a key that has no schema is not such a record.
+func TestSchemalessKeyIsNotNull(t *testing.T) {
+	d := newDatabase(t)
+	task := d.task()
+	s := newSource("t", 0, field("id", int32Of()))
+	open(t, task, "t")
+	put(t, task, s.create(i32(1)))
+	r := s.create(i32(1))
+	r.Key = str("1")
+	if err := task.Put(context.Background(), []sink.Record{r}); err == nil || !strings.Contains(err.Error(), "the key has no schema") {
+		t.Errorf("Put = %v, want an error: the key has no schema", err)
+	}
+}
+
+// A value that the source does not know follows the row to its new key, whatever else is in the batch.
+func TestKeyChangeKeepsUnknownValues(t *testing.T) {
+	fields := []schema.Field{field("id", int32Of()), field("email", nullable()), field("big", nullable())}
+	move := func(s *source, more ...schema.Value) []sink.Record {
+		return s.rekey(append([]schema.Value{i32(1), str("a"), str("")}, more...), append([]schema.Value{i32(2), str("a"), unavailable()}, more...))
+	}
+	for _, c := range []struct {
+		name  string
+		batch func(s *source) []sink.Record
+		want  string
+	}{
+		{"a unique value moves along", func(s *source) []sink.Record { return move(s) }, "2|a|large\n7|b|\n8|c|\n"},
+		{"the schema changes in the same batch", func(s *source) []sink.Record {
+			first := s.create(i32(6), str("f"), str("six"))
+			s.alter(1, append(slices.Clone(fields), field("more", nullable()))...)
+			return concat(first, move(s, str("x")))
+		}, "2|a|large\n6|f|six\n7|b|\n8|c|\n"},
+		{"a batch that is divided", func(s *source) []sink.Record {
+			return concat(s.create(i32(5), str("e"), str("")), move(s), s.update(i32(7), str("tmp"), str("")), s.update(i32(8), str("b"), str("")), s.update(i32(7), str("c"), str("")))
+		}, "2|a|large\n5|e|\n7|c|\n8|b|\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDatabase(t)
+			d.exec("CREATE TABLE t (id int PRIMARY KEY, email text UNIQUE, big text)")
+			task := d.task()
+			s := newSource("t", 1, fields...)
+			open(t, task, "t")
+			put(t, task, s.create(i32(1), str("a"), str("large")), s.create(i32(7), str("b"), str("")), s.create(i32(8), str("c"), str("")))
+			put(t, task, c.batch(s)...)
+			if diff := cmp.Diff(c.want, d.rows("SELECT id, email, big FROM t ORDER BY id")); diff != "" {
+				t.Errorf("rows: (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// A key change that is the same key to the database: the row must not go with the old one.
+func TestKeyChangeToAnEqualKey(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+	d.exec("CREATE TABLE t (id text COLLATE ci PRIMARY KEY, big text)")
+	task := d.task("schema.evolution", "none")
+	s := newSource("t", 1, field("id", stringOf()), field("big", stringOf()))
+	open(t, task, "t")
+	put(t, task, s.create(str("a"), str("large")))
+	put(t, task, s.rekey([]schema.Value{str("a"), str("")}, []schema.Value{str("A"), unavailable()})...)
+	if diff := cmp.Diff("A|large\n", d.rows("SELECT * FROM t")); diff != "" {
+		t.Errorf("rows: (-want +got)\n%s", diff)
 	}
 }

@@ -21,6 +21,7 @@ const (
 type mutation struct {
 	op     Op
 	target *target
+	dest   *destination // the target's when the batch was prepared (tables.ensure); nil: there is no table
 	rec    *sink.Record
 	row    []schema.Value // fields of after or of the flat value; of before in a delete by value
 	key    []schema.Value // fields of a struct key

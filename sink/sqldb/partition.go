@@ -95,7 +95,7 @@ func (t *Task) settle(ctx context.Context, w *worker, p *partition) error {
 			if _, err := t.tables.refresh(ctx, w.session, p.muts); err != nil {
 				return err
 			}
-			rebind(p.muts)
+			t.tables.rebind(p.muts)
 		case isRowFault(err) && !refreshed: // perhaps a column was altered
 			refreshed = true
 			changed, err := t.tables.refresh(ctx, w.session, p.muts)
@@ -116,13 +116,6 @@ func (t *Task) settle(ctx context.Context, w *worker, p *partition) error {
 		default:
 			return err
 		}
-	}
-}
-
-// rebind makes the destinations of a batch be compiled anew.
-func rebind(muts []mutation) {
-	for i := range muts {
-		muts[i].target.dest.Store(nil)
 	}
 }
 
@@ -186,6 +179,9 @@ func (t *Task) recover(ctx context.Context, s session, p *partition) (again bool
 		return true, nil // whatever stood in the way has gone
 	}
 	p.next = now.next
+	if p.held.next <= p.next {
+		p.held = held{} // applied by that transaction
+	}
 	rest := p.muts[:0]
 	for _, m := range p.muts {
 		if m.rec.Offset >= p.next {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
@@ -96,8 +95,8 @@ type plan struct {
 // target is a plan and a table it writes to.
 type target struct {
 	plan *plan
-	name tableName // folded, as configured; the table's own letters may differ
-	dest atomic.Pointer[destination]
+	name tableName    // folded, as configured; the table's own letters may differ
+	dest *destination // guarded by tables.mu; nil: to be compiled, or there is no table
 }
 
 // destination is a target that was compared with the table as the database has it.
@@ -154,15 +153,16 @@ type planner struct {
 }
 
 type planKey struct {
-	topic      string
-	key, value *schema.Schema
+	topic            string
+	key, value       *schema.Schema
+	noKey, tombstone bool // null, which a nil schema alone does not say: schemaless data has none either
 }
 
 // maxPlans bounds what a converter that makes a schema per record can make us keep.
 const maxPlans = 4096
 
 func (p *planner) plan(r *sink.Record) (*plan, error) {
-	k := planKey{r.Topic, r.KeySchema, r.ValueSchema}
+	k := planKey{r.Topic, r.KeySchema, r.ValueSchema, r.KeySchema == nil && r.Key.IsNull(), r.ValueSchema == nil && r.Value.IsNull()}
 	if p.last != nil && p.lastOf == k {
 		return p.last, nil
 	}
@@ -189,7 +189,7 @@ func (p *planner) plan(r *sink.Record) (*plan, error) {
 // equal finds a plan for schemas that say the same under another pointer.
 func (p *planner) equal(k planKey) *plan {
 	for other, plan := range p.plans {
-		if other.topic == k.topic && (other.key == nil) == (k.key == nil) && (other.value == nil) == (k.value == nil) &&
+		if other.topic == k.topic && other.noKey == k.noKey && other.tombstone == k.tombstone && (other.key == nil) == (k.key == nil) && (other.value == nil) == (k.value == nil) &&
 			(k.key == nil || k.key.Equal(other.key)) && (k.value == nil || k.value.Equal(other.value)) {
 			return plan
 		}

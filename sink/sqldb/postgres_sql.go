@@ -90,9 +90,9 @@ func (b *pgBound) make(op statementOp, sub *subset) *pgStatement {
 			return m.done("UPDATE " + m.table() + " AS t SET " + set + " FROM " + m.from() + " WHERE " + m.match("t", "v", b.plan.keys))
 		}
 		return &pgStatement{}
-	case stCarry:
+	case stCarry, stMove:
 		m.use(known)
-		return m.carry(sub)
+		return m.carry(sub, op == stMove)
 	}
 	m.use(known)
 	if sub == nil {
@@ -236,8 +236,8 @@ func (m *pgMaker) updateOrInsert() *pgStatement {
 }
 
 // carry is for one row under a new key whose unknown columns are in the row under the key before. When neither is there any more,
-// they get their defaults; when the row with the new key is there, it keeps its own.
-func (m *pgMaker) carry(sub *subset) *pgStatement {
+// they become null; when only the row with the new key is there, it keeps its own. With move the row under the key before goes.
+func (m *pgMaker) carry(sub *subset, move bool) *pgStatement {
 	keys := m.b.plan.keys
 	var names, values, sets, olds []string
 	for i := range m.b.columns {
@@ -265,8 +265,15 @@ func (m *pgMaker) carry(sub *subset) *pgStatement {
 			sets = append(sets, c.name+" = EXCLUDED."+c.name)
 		}
 	}
-	return m.done("INSERT INTO " + m.table() + " AS t (" + strings.Join(names, ", ") + ")" + m.overriding() + " SELECT " + strings.Join(values, ", ") +
-		" FROM " + m.from() + " LEFT JOIN " + m.table() + " AS o ON " + strings.Join(olds, " AND ") + m.onConflict(strings.Join(sets, ", ")))
+	insert := func(from, old string) string {
+		return "INSERT INTO " + m.table() + " AS t (" + strings.Join(names, ", ") + ")" + m.overriding() + " SELECT " + strings.Join(values, ", ") +
+			" FROM " + from + " LEFT JOIN " + old + " ON " + strings.Join(olds, " AND ") + m.onConflict(strings.Join(sets, ", "))
+	}
+	if !move {
+		return m.done(insert(m.from(), m.table()+" AS o"))
+	}
+	return m.done("WITH v AS MATERIALIZED (SELECT * FROM " + m.from() + "), d AS (DELETE FROM " + m.table() + " AS o USING v WHERE " + strings.Join(olds, " AND ") +
+		" RETURNING o.*) " + insert("v", "d AS o"))
 }
 
 // finishArray fills in what an array's header could not know before its elements.

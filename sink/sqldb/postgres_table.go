@@ -214,7 +214,7 @@ func (s *pgSession) culprit(ctx context.Context, d *destination, m *mutation) (c
 
 // refuses asks the server to convert one value to its column's type.
 func (s *pgSession) refuses(ctx context.Context, c *pgColumn, m *mutation, i int) bool {
-	b := pgBound{plan: m.target.plan, columns: m.target.dest.Load().bound.(*pgBound).columns}
+	b := pgBound{plan: m.target.plan, columns: m.dest.bound.(*pgBound).columns}
 	maker := pgMaker{b: &b}
 	maker.use(func(n int) bool { return n == i })
 	st := maker.done(fmt.Sprintf("SELECT CAST(v.c0%s AS %s) FROM %s", c.assign, c.target.typ, maker.from()))

@@ -70,8 +70,8 @@ func (r *reducer) writes(m *mutation) bool {
 	return i >= 0 && r.entries[i].write != nil
 }
 
-// undelete takes a pending delete of a key back and returns it; nil when the key is not pending as deleted.
-func (r *reducer) undelete(key []schema.Value) *mutation {
+// undelete takes a pending delete of a key back; false when the key is not pending as deleted.
+func (r *reducer) undelete(key []schema.Value) bool {
 	at := len(r.keys)
 	for _, v := range key {
 		r.keys = appendKey(r.keys, v)
@@ -79,12 +79,11 @@ func (r *reducer) undelete(key []schema.Value) *mutation {
 	i := r.lookup(r.keys[at:])
 	r.keys = r.keys[:at]
 	if i < 0 || r.entries[i].write != nil {
-		return nil
+		return false
 	}
 	e := &r.entries[i]
-	m := e.deleted
 	e.write, e.deleted = e.before.write, e.before.deleted
-	return m
+	return true
 }
 
 // lookup returns the index of a key's entry, -1 when there is none.

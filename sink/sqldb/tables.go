@@ -20,7 +20,8 @@ type tables struct {
 }
 
 // ensure gives every target of a batch a destination, but for deletes from tables that do not exist. Targets with rows go first:
-// they make the tables that deletes of the same batch need.
+// they make the tables that deletes of the same batch need. The mutations keep the destinations: another partition's batch may take
+// the targets' away at any time.
 func (t *tables) ensure(ctx context.Context, s session, muts []mutation) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -28,7 +29,7 @@ func (t *tables) ensure(ctx context.Context, s session, muts []mutation) error {
 		var last *target
 		for i := range muts {
 			g := muts[i].target
-			if g == last || g.plan.tombstone != deletes || g.dest.Load() != nil {
+			if g == last || g.plan.tombstone != deletes || g.dest != nil {
 				continue
 			}
 			last = g
@@ -37,7 +38,19 @@ func (t *tables) ensure(ctx context.Context, s session, muts []mutation) error {
 			}
 		}
 	}
+	for i := range muts {
+		muts[i].dest = muts[i].target.dest
+	}
 	return nil
+}
+
+// rebind makes the destinations of a batch be compiled anew.
+func (t *tables) rebind(muts []mutation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range muts {
+		muts[i].target.dest = nil
+	}
 }
 
 // refresh reads the tables of a batch anew and tells whether one has changed; the targets of such lose their destination.
@@ -47,7 +60,7 @@ func (t *tables) refresh(ctx context.Context, s session, muts []mutation) (chang
 	seen := make(map[tableName]bool)
 	for i := range muts {
 		g := muts[i].target
-		d := g.dest.Load()
+		d := g.dest
 		if !seen[g.name] {
 			seen[g.name] = true
 			now, err := s.describe(ctx, g.name)
@@ -61,7 +74,7 @@ func (t *tables) refresh(ctx context.Context, s session, muts []mutation) (chang
 			}
 		}
 		if now := t.known[g.name]; d != nil && !d.table.equal(now) {
-			g.dest.Store(nil)
+			g.dest = nil
 			changed = true
 		}
 	}
@@ -110,7 +123,7 @@ func (t *tables) open(ctx context.Context, s session, g *target) error {
 		return err
 	}
 	t.known[g.name] = tab
-	g.dest.Store(&destination{plan: g.plan, table: tab, bound: b})
+	g.dest = &destination{plan: g.plan, table: tab, bound: b}
 	return nil
 }
 

@@ -202,6 +202,7 @@ func (t *Task) split(records []sink.Record) error {
 		r := &records[i]
 		if tp := (kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}); p == nil || tp != at {
 			if p = t.partitions[tp]; p == nil {
+				t.forget()
 				return fmt.Errorf("record %s-%d@%d: the partition was not opened by this task", r.Topic, r.Partition, r.Offset)
 			}
 			at = tp
