@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/big"
 	"strconv"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/schema"
 )
@@ -112,7 +113,8 @@ func appendFloat(dst []byte, f float64, bits int) []byte {
 // appendDecimal appends the number that Connect's Decimal holds: unscaled, two's complement, big-endian; the scale is in the schema.
 func appendDecimal(dst []byte, s *schema.Schema, unscaled []byte) []byte {
 	scale, err := strconv.Atoi(s.Parameter(schema.ScaleParameter))
-	if err != nil || scale < 0 {
+	const most = 16383 // digits behind the point that PostgreSQL's numeric can have; what claims more is shown as it came
+	if err != nil || scale < 0 || scale > most {
 		return appendText(dst, base64.StdEncoding.EncodeToString(unscaled))
 	}
 	n := new(big.Int).SetBytes(unscaled)
@@ -124,8 +126,8 @@ func appendDecimal(dst []byte, s *schema.Schema, unscaled []byte) []byte {
 		n.Neg(n)
 	}
 	digits := n.String()
-	for len(digits) <= scale {
-		digits = "0" + digits
+	if missing := scale + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
 	}
 	dst = append(dst, digits[:len(digits)-scale]...)
 	if scale > 0 {
