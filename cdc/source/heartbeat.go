@@ -25,9 +25,8 @@ type heartbeat struct {
 
 func (h *heartbeat) due(now time.Time) bool { return h.every > 0 && !now.Before(h.next) }
 
-// beat notes that a heartbeat was sent and runs the query. As in Debezium a query whose table is missing, or that the server ended as an
-// administrator's command, fails the task, a broken connection restarts it, and a statement that is refused for another reason is
-// only logged.
+// beat notes that a heartbeat was sent and runs the query. A query whose table is missing fails the task, one that the server or a broken
+// connection cut off restarts it, and a statement that is refused for another reason is only logged, as in Debezium.
 func (h *heartbeat) beat(ctx context.Context, now time.Time) error {
 	h.next = now.Add(h.every)
 	if h.query == "" {

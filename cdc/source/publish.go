@@ -274,7 +274,7 @@ func (p *publisher) message(ctx context.Context, c *cdc.Change) error {
 
 // newPublisher makes a publisher that goes on behind from; nil starts afresh.
 func newPublisher(enc encoder, filter *tableFilter, lookup tableLookup, sent *positions, from *position) *publisher {
-	p := &publisher{enc: enc, filter: filter, lookup: lookup, sent: sent, plans: make(map[uint32]planned), resume: newResume(from)}
+	p := &publisher{enc: enc, filter: filter, lookup: lookup, sent: sent, plans: make(map[uint32]planned)}
 	if from == nil {
 		return p
 	}
@@ -284,7 +284,7 @@ func newPublisher(enc encoder, filter *tableFilter, lookup tableLookup, sent *po
 		// ends behind it and is sent again whole, and all that ended before it were delivered first.
 		p.at.commit = from.proc
 	}
-	p.lastCommit = p.at.commit
+	p.lastCommit, p.resume = p.at.commit, newResume(&p.at)
 	if from.snap != snapshotNone {
 		p.snapshotLSN = from.lsn
 	}

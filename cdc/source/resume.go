@@ -21,11 +21,17 @@ type resume struct {
 }
 
 func newResume(p *position) resume {
-	if p == nil || p.snap != snapshotNone || p.kind == typeNone {
+	switch {
+	case p.snap != snapshotNone, p.kind == typeNone:
 		return resume{}
+	case !p.inside() && p.start() >= p.lsn:
+		return resume{} // the server leaves out all of it, and may not send anything for long: no reason to wait for a change
 	}
 	return resume{on: true, stored: *p}
 }
+
+// inside tells whether the position may lie before the end of its transaction.
+func (p *position) inside() bool { return p.hasXID && p.kind != typeCommit }
 
 // begin decides about a transaction.
 func (r *resume) begin(c *cdc.Change) {
@@ -33,7 +39,7 @@ func (r *resume) begin(c *cdc.Change) {
 		return
 	}
 	switch {
-	case r.stored.hasXID && r.stored.kind != typeCommit && c.XID == r.stored.xid:
+	case r.stored.inside() && c.XID == r.stored.xid:
 		r.inside = true
 	case c.FinalLSN < r.stored.lsn:
 		r.skip = true
@@ -61,7 +67,7 @@ func (r *resume) drops(c *cdc.Change) bool {
 		return true
 	}
 	if !r.inside { // a message outside of transactions
-		if r.stored.hasXID && r.stored.kind != typeCommit || c.LSN <= r.stored.lsn {
+		if r.stored.inside() || c.LSN <= r.stored.lsn {
 			return true
 		}
 		r.on = false

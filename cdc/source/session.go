@@ -194,10 +194,14 @@ func (s *session) gap(b *beginning, exists bool) error {
 	case b.slot.Lost:
 		return b.slot.Check(s.cfg.Database.Name)
 	case b.slot.Confirmed > from.known():
-		return &OffsetError{Offset: from.known(), Problem: fmt.Sprintf("replication slot %q has been advanced to %s, so the changes between are no longer available on the server: it was recreated, or somebody else reads it. "+
-			"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot, b.slot.Confirmed)}
+		return s.advanced(from.known(), b.slot.Confirmed)
 	}
 	return nil
+}
+
+func (s *session) advanced(known, slot cdc.LSN) error {
+	return &OffsetError{Offset: known, Problem: fmt.Sprintf("replication slot %q has been advanced to %s, so the changes between are no longer available on the server: it was recreated, or somebody else reads it. "+
+		"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot, slot)}
 }
 
 // OffsetError says that the stream cannot go on from the stored offset without losing changes. Never retriable.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/catalog"
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/cdc/snapshot"
@@ -65,14 +64,15 @@ func (s *session) reachSlot(ctx context.Context, b *beginning, exists, wanted bo
 	return nil
 }
 
-// startStream starts streaming behind the LSN. A slot that somebody else reads is waited for, slot.max.retries times
-// slot.retry.delay.ms; then the task fails, for two readers would take each other's changes.
-func (s *session) startStream(ctx context.Context, from cdc.LSN) (stream *replication.Stream, err error) {
+// startStream starts streaming behind the position. A slot that somebody else reads is waited for, slot.max.retries times
+// slot.retry.delay.ms; then the task fails, for two readers would take each other's changes. It fails too when the slot has
+// meanwhile been read beyond the position.
+func (s *session) startStream(ctx context.Context, from *position) (stream *replication.Stream, err error) {
 	params, err := replication.ParseStreamParams(s.cfg.SlotStreamParams)
 	if err != nil {
 		return nil, err // validation refuses it before
 	}
-	options := replication.StreamOptions{Slot: s.cfg.Slot, Start: from, Publication: s.publication, Params: params,
+	options := replication.StreamOptions{Slot: s.cfg.Slot, Start: from.start(), Publication: s.publication, Params: params,
 		StatusInterval: s.cfg.StatusInterval, BatchBytes: int(s.cfg.queueBytes() / queuedBatches)}
 	err = s.retrying(ctx, "stream from the slot", func() error {
 		conn, err := replication.Connect(ctx, s.cfg.Database)
@@ -84,7 +84,13 @@ func (s *session) startStream(ctx context.Context, from cdc.LSN) (stream *replic
 		}
 		return nil
 	})
-	return stream, err
+	if err != nil {
+		return nil, err
+	}
+	if known := from.known(); known != 0 && stream.Confirmed() > known {
+		return nil, errors.Join(s.advanced(known, stream.Confirmed()), stream.Close(ctx))
+	}
+	return stream, nil
 }
 
 // retrying tries again while the slot is busy.

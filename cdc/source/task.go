@@ -101,18 +101,23 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 	if err := pause(ctx, t.cfg.StreamingDelay); err != nil {
 		return err
 	}
-	err = s.streamChanges(ctx, pub)
+	err = s.streamChanges(ctx, pub, begin.from)
 	if ctx.Err() != nil && t.cfg.SlotDropOnStop {
-		return errors.Join(err, s.dropSlot())
+		if dropErr := s.dropSlot(); dropErr != nil { // the task has ended in order, so nobody would look at its error
+			t.log.Error("cannot drop the slot, as slot.drop.on.stop asks; it retains WAL until it is dropped", "slot", t.cfg.Slot, "error", dropErr)
+		}
 	}
 	return err
 }
 
-// streamChanges runs the two goroutines between the socket and the emitter.
-func (s *session) streamChanges(parent context.Context, pub *publisher) (err error) {
-	stream, err := s.startStream(parent, pub.at.start())
+// streamChanges runs the two goroutines between the socket and the emitter. stored is the offset of the last run, if it goes on from one.
+func (s *session) streamChanges(parent context.Context, pub *publisher, stored *position) (err error) {
+	stream, err := s.startStream(parent, &pub.at)
 	if err != nil {
 		return err
+	}
+	if stored != nil {
+		stream.Confirm(stored.confirmable()) // the last run may have been killed before it could
 	}
 	s.task.stream.Store(stream)
 	defer func() {
@@ -164,7 +169,9 @@ func (s *session) receive(ctx context.Context, stream *replication.Stream, empty
 func (s *session) drain(stream *replication.Stream, pub *publisher) {
 	deadline := time.NewTimer(s.task.env.Drain)
 	defer deadline.Stop()
-	for stream.Confirmed() < pub.at.confirmable() {
+	published := pub.at
+	published.idle = 0 // nothing was published there; the next start loses nothing without it
+	for stream.Confirmed() < published.confirmable() {
 		select {
 		case <-s.task.progress:
 		case <-deadline.C:
