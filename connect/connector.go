@@ -193,17 +193,20 @@ func (w *Worker) startTask(ctx context.Context, c *connector, t *task) error {
 		defer context.AfterFunc(workerCtx, cancel)()
 		w.supervise(taskCtx, c, t)
 	}
+	err := context.Canceled
 	select {
 	case w.spawn <- run:
 		return nil
 	case <-ctx.Done():
-		cancel()
-		return fmt.Errorf("start task %s: the worker does not run: %w", t.id, ctx.Err())
+		err = ctx.Err()
+	case <-w.over:
 	}
+	cancel()
+	return fmt.Errorf("start task %s: the worker does not run: %w", t.id, err)
 }
 
 // stopTasks stops a connector's tasks in order and waits for their end.
-func (w *Worker) stopTasks(ctx context.Context, c *connector) error {
+func (w *Worker) stopTasks(c *connector) {
 	w.mu.Lock()
 	tasks := slices.Clone(c.tasks)
 	w.mu.Unlock()
@@ -211,13 +214,8 @@ func (w *Worker) stopTasks(ctx context.Context, c *connector) error {
 		t.cancel()
 	}
 	for _, t := range tasks {
-		select {
-		case <-t.ended:
-		case <-ctx.Done():
-			return fmt.Errorf("stop task %s: %w", t.id, ctx.Err())
-		}
+		<-t.ended
 	}
-	return nil
 }
 
 func (w *Worker) target(c *connector) State {

@@ -71,6 +71,9 @@ func (r *sinkRunner) run(ctx context.Context, running func()) (progress bool, er
 	ended, end := context.WithCancel(groupCtx)
 	g.Go(func() error { defer end(); return l.consumer.Run(groupCtx, l) })
 	g.Go(func() error { return l.flushRegularly(ended) })
+	if dead := l.tolerance.dead; dead != nil {
+		g.Go(func() error { return dead.watch(ended) })
+	}
 	err = g.Wait()
 	return l.puts > 0, errors.Join(err, l.closeAll(ctx))
 }
@@ -92,14 +95,19 @@ func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment)
 	opened := make([]sink.Assignment, len(partitions))
 	for i, p := range partitions {
 		opened[i] = sink.Assignment(p)
-		l.open = append(l.open, p.TopicPartition)
 	}
 	var positions []kafka.Position
 	err := l.config.retries().forever().untilDone(ctx, l.log, "open the partitions", func() (err error) {
 		positions, err = l.task.Open(ctx, opened)
 		return err
 	})
-	return positions, err
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range partitions { // only now: what Open failed for is not revoked
+		l.open = append(l.open, p.TopicPartition)
+	}
+	return positions, nil
 }
 
 // Records is the way of a batch: convert, put, remember what was left out. Flushing and committing come with the next second.
@@ -219,31 +227,25 @@ func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
 
 // convertRecord converts key, value and headers; a registry that is not reachable is waited for.
 func (l *sinkLife) convertRecord(ctx context.Context, r *kafka.Record, out *sink.Record) (at stage, err error) {
-	for {
-		at = stageKey
-		out.KeySchema, out.Key, err = l.conv.key.Deserialize(ctx, r.Topic, r.Key)
-		if err == nil {
-			at = stageValue
-			out.ValueSchema, out.Value, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value)
-		}
-		if err == nil {
-			at = stageHeader
-			out.Headers, err = l.headers.convert(ctx, l.conv, r)
-		}
-		if err == nil || !retriable(err) {
-			return at, err
-		}
-		probe := func() error { // only until it is there again: then all of the record anew
-			_, _, err := l.conv.key.Deserialize(ctx, r.Topic, r.Key)
-			if err == nil {
-				_, _, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value)
-			}
-			return err
-		}
-		if err := l.config.retries().untilDone(ctx, l.log, "convert a record", probe); err != nil {
-			return at, err
-		}
+	if at, err = l.convertOnce(ctx, r, out); err == nil || !retriable(err) {
+		return at, err
 	}
+	err = l.config.retries().untilDone(ctx, l.log, "convert a record", func() (err error) {
+		at, err = l.convertOnce(ctx, r, out)
+		return err
+	})
+	return at, err
+}
+
+func (l *sinkLife) convertOnce(ctx context.Context, r *kafka.Record, out *sink.Record) (at stage, err error) {
+	if out.KeySchema, out.Key, err = l.conv.key.Deserialize(ctx, r.Topic, r.Key); err != nil {
+		return stageKey, err
+	}
+	if out.ValueSchema, out.Value, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value); err != nil {
+		return stageValue, err
+	}
+	out.Headers, err = l.headers.convert(ctx, l.conv, r)
+	return stageHeader, err
 }
 
 // remember notes, per partition, where the run of left out records at its end is over: the store does not know of them.
@@ -359,12 +361,12 @@ func (l *sinkLife) startDeadLetters(ctx context.Context) (stop func(), err error
 	}
 	l.tolerance.dead = dead
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1) // sender: the producer's goroutine, once. Bound: that one.
-	go func() { ended <- dead.producer.Run(runCtx) }()
+	dead.ended = make(chan struct{})
+	go func() { defer close(dead.ended); dead.err = dead.producer.Run(runCtx) }()
 	return func() {
 		cancel()
-		if err := <-ended; err != nil {
-			l.log.Warn("the producer of dead letters ended", "error", err)
+		if <-dead.ended; dead.err != nil {
+			l.log.Warn("the producer of dead letters ended", "error", dead.err)
 		}
 	}, nil
 }

@@ -76,6 +76,18 @@ type deadLetters struct {
 	producer producer
 	record   kafka.Record
 	headers  []kafka.Header
+	ended    chan struct{} // closed when producer.Run has returned err
+	err      error
+}
+
+// watch ends the task with its producer, which may have failed long after the last dead letter: no offset could be committed any more.
+func (d *deadLetters) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.ended:
+		return fmt.Errorf("publish dead letters: %w", d.err)
+	}
 }
 
 // ensure makes the queue's topic, with one partition as Kafka Connect does.

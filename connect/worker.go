@@ -38,6 +38,7 @@ type Worker struct {
 	newConverters func(*WorkerConfig, *ConnectorConfig, *config.Report) converters
 	// Sender: whoever starts a task. Receiver: Run. Bound: none waits in it.
 	spawn chan func(context.Context)
+	over  chan struct{} // closed by Run when it takes no more tasks
 
 	life sync.Mutex // one change at a time
 
@@ -55,6 +56,7 @@ func NewStandalone(cfg WorkerConfig, plugins Plugins, log *slog.Logger) *Worker 
 		log:           log,
 		offsets:       newFileOffsets(cfg.OffsetFile),
 		spawn:         make(chan func(context.Context)),
+		over:          make(chan struct{}),
 		connectors:    make(map[string]*connector),
 		changed:       make(chan struct{}),
 		newClients:    parseClients,
@@ -90,6 +92,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.offsets.open(); err != nil {
 		return err
 	}
+	defer close(w.over)
 	var g errgroup.Group
 	g.Go(func() error { w.askCluster(ctx); return nil })
 	w.update(func() { w.ready = true })
@@ -189,10 +192,8 @@ func (w *Worker) Put(ctx context.Context, req Request) (info ConnectorInfo, crea
 		return ConnectorInfo{}, false, err
 	}
 	if exists {
-		if err := w.stopTasks(ctx, old); err != nil {
-			c.conv.close()
-			return ConnectorInfo{}, false, err
-		}
+		ctx = context.WithoutCancel(ctx) // else a connector would stay stopped when the caller leaves meanwhile
+		w.stopTasks(old)
 		old.conv.close()
 	}
 	info, err = w.start(ctx, c)
@@ -200,16 +201,14 @@ func (w *Worker) Put(ctx context.Context, req Request) (info ConnectorInfo, crea
 }
 
 // Delete stops a connector in order and forgets it. Its offsets stay: created again under the name, it goes on.
-func (w *Worker) Delete(ctx context.Context, name string) error {
+func (w *Worker) Delete(name string) error {
 	w.life.Lock()
 	defer w.life.Unlock()
 	c, exists := w.connector(name)
 	if !exists {
 		return notFound(name)
 	}
-	if err := w.stopTasks(ctx, c); err != nil {
-		return err
-	}
+	w.stopTasks(c)
 	w.update(func() { delete(w.connectors, name) })
 	c.conv.close()
 	c.log.Info("deleted the connector")

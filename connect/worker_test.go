@@ -343,7 +343,7 @@ func TestFatalErrorFails(t *testing.T) {
 			if status.State != Failed || status.WorkerID != "worker-1:8083" || status.Version != "1.0" {
 				t.Errorf("TaskStatus = %+v", status)
 			}
-			if err := b.Delete(t.Context(), "count"); err != nil {
+			if err := b.Delete("count"); err != nil {
 				t.Errorf("Delete of a failed connector = %v", err)
 			}
 		})
@@ -399,7 +399,7 @@ func TestLifeOfAConnector(t *testing.T) {
 	if err != nil || status.Connector.State != Stopped || status.Kind != KindSource {
 		t.Errorf("Status = %+v, %v, want STOPPED", status, err)
 	}
-	if err := b.Delete(t.Context(), "count"); err != nil {
+	if err := b.Delete("count"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Info("count"); err == nil || err.Error() != "Connector count not found" {
@@ -427,6 +427,38 @@ func TestLifeOfAConnector(t *testing.T) {
 	}
 }
 
+// TestChangesAreCompleted: whoever asked for a change may leave, as an HTTP client does that waits no longer; the connector must not stay
+// stopped half way.
+func TestChangesAreCompleted(t *testing.T) {
+	b := newBench(t, filepath.Join(t.TempDir(), "offsets"))
+	b.start(t)
+	if _, err := b.Create(t.Context(), counterConfig()); err != nil {
+		t.Fatal(err)
+	}
+	p := <-b.producers
+	eventually(t, "all sent", func() bool { return p.Sent() == 10 })
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, _, err := b.Put(gone, counterConfig("more", "1")); err != nil { // the task ends offset.flush.timeout.ms later
+		t.Errorf("Put = %v, want it carried out", err)
+	}
+	if err := b.WaitRunning(t.Context(), "count"); err != nil {
+		t.Error(err)
+	}
+	if tasks, err := b.Tasks("count"); err != nil || len(tasks) != 1 || tasks[0].Config["more"] != "1" {
+		t.Errorf("Tasks = %v, %v, want the new configuration", tasks, err)
+	}
+	if err := b.Delete("count"); err != nil || len(b.Names()) > 0 {
+		t.Errorf("Delete = %v, and there are %v", err, b.Names())
+	}
+	if err := b.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Create(t.Context(), counterConfig()); err == nil || !strings.Contains(err.Error(), "the worker does not run") {
+		t.Errorf("Create after the end of Run = %v, want that the worker does not run", err)
+	}
+}
+
 func TestCreateWaitsForRun(t *testing.T) {
 	b := newBench(t, filepath.Join(t.TempDir(), "offsets"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -434,7 +466,7 @@ func TestCreateWaitsForRun(t *testing.T) {
 	if _, err := b.Create(ctx, counterConfig()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Create without Run = %v, want the end of its context", err)
 	}
-	if err := b.Delete(t.Context(), "count"); err != nil {
+	if err := b.Delete("count"); err != nil {
 		t.Errorf("Delete = %v", err)
 	}
 }

@@ -108,7 +108,7 @@ func (a *api) getConnector(c *call) (answer, error) {
 
 // deleteConnector is DELETE /connectors/{connector}.
 func (a *api) deleteConnector(c *call) (answer, error) {
-	return answer{status: http.StatusNoContent}, a.worker.Delete(c.Context(), c.name)
+	return answer{status: http.StatusNoContent}, a.worker.Delete(c.name)
 }
 
 // getConfig is GET /connectors/{connector}/config.

@@ -31,7 +31,8 @@ type Assignment struct {
 	Committed int64
 }
 
-// Handler is who gets the records. Its methods are called by one goroutine at a time; an error of one ends Run with it.
+// Handler is who gets the records. Its methods are called by one goroutine at a time; an error of one ends Run with it, but that of an
+// Assigned whose context has ended: the partitions were given up meanwhile.
 type Handler interface {
 	// Assigned takes partitions over and returns where to start in those whose position the caller holds itself. The others start from
 	// the group's committed offset, then auto.offset.reset. It is called with every rebalance, with all partitions of this member.
@@ -266,7 +267,11 @@ func (r *groupRun) session(parent context.Context, topics []string) error {
 	defer cancel()
 	r.mu.Lock()
 	r.stop = cancel
+	failed := r.err != nil // since the session before: nobody stops this one for it
 	r.mu.Unlock()
+	if failed {
+		return nil
+	}
 	var watcher sync.WaitGroup
 	watcher.Go(func() { r.watchTopics(ctx, cancel, topics) })
 	err := r.group.Consume(ctx, topics, &session{run: r})

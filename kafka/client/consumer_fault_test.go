@@ -5,6 +5,7 @@ package client
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,5 +160,57 @@ func TestCommitOfAFormerMember(t *testing.T) {
 		if n := attempts.Load(); n != 1 || err == nil || !isRetriable(err) {
 			t.Errorf("Commit answered with code %d = %v after %d attempts, want a retriable error after 1", code, err, n)
 		}
+	}
+}
+
+// lateRecorder is a recorder whose first Assigned lasts until the partitions are given up.
+type lateRecorder struct {
+	*recorder
+	entered chan struct{} // closed by the first Assigned
+	first   sync.Once
+	err     error // what that one returns
+}
+
+func (h *lateRecorder) Assigned(ctx context.Context, parts []Assignment) ([]kafka.Position, error) {
+	late := false
+	h.first.Do(func() { late = true })
+	if late {
+		close(h.entered)
+		<-ctx.Done()
+		return nil, h.err
+	}
+	return h.recorder.Assigned(ctx, parts)
+}
+
+// TestConsumerRebalanceWhileAssigned: a second member joins while the first still opens its partitions, as it does when many tasks start
+// against a slow store. What Assigned makes of its context's end is no failure.
+func TestConsumerRebalanceWhileAssigned(t *testing.T) {
+	for _, err := range []error{context.Canceled, errors.New("canceling statement due to user request")} {
+		_, brokers := fakeCluster(t, kfake.SeedTopics(2, "t"))
+		c := groupConfig(t, brokers)
+		h := &lateRecorder{recorder: newRecorder(), entered: make(chan struct{}), err: err}
+		a := startConsumer(t, c, Subscription{Topics: []string{"t"}}, h)
+		<-h.entered
+		other := newRecorder()
+		startConsumer(t, c, Subscription{Topics: []string{"t"}}, other)
+		other.until(t, "assignment of the second member", func() bool { return len(other.assigned) > 0 })
+		select {
+		case err := <-a.done:
+			t.Fatalf("Run of the first member = %v, want it to go on", err)
+		default:
+		}
+		h.until(t, "assignment of the first member", func() bool { return len(h.assigned) > 0 })
+		if err := a.end(t); err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+	}
+}
+
+// TestConsumerFailureBetweenSessions: what ends Run is found out when one session is over and the next has not begun.
+func TestConsumerFailureBetweenSessions(t *testing.T) {
+	r := &groupRun{consumer: NewConsumer(groupConfig(t, []string{freeAddr(t)}), Subscription{Topics: []string{"t"}})}
+	r.fail(errors.New("out of range"))
+	if err := r.session(t.Context(), []string{"t"}); err != nil { // joining would be a nil dereference
+		t.Errorf("session = %v, want nil: the failure is the loop's to return", err)
 	}
 }

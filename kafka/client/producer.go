@@ -142,6 +142,7 @@ func (p *Producer) Run(parent context.Context) error {
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, func() { cancel(nil) })               // so that whoever waits for a broker that hangs returns
 	g.Go(func() error { return p.keepMetadata(ctx, client, g) }) // starts a sender per broker
 	g.Go(func() error { return p.watch(ctx) })
 	g.Go(func() error {
@@ -154,7 +155,6 @@ func (p *Producer) Run(parent context.Context) error {
 		return errDrained
 	})
 	err = g.Wait()
-	cancel(nil)
 	_ = client.Close()
 	if errors.Is(err, errDrained) {
 		err = p.failure()
@@ -215,11 +215,12 @@ func (p *Producer) overdue(before time.Time) error {
 			if cause == nil {
 				cause = errors.New("no broker answered")
 			}
-			return &kafka.UnavailableError{
+			p.fail(&kafka.UnavailableError{
 				Op: fmt.Sprintf("publish to topic %q partition %d", part.topic.name, part.id),
 				Err: fmt.Errorf("no acknowledgement within delivery.timeout.ms=%d from %v: %w",
 					p.cfg.Producer.DeliveryTimeout.Milliseconds(), p.cfg.Brokers, cause),
-			}
+			})
+			return p.err
 		}
 	}
 	return nil

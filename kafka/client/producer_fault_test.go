@@ -406,3 +406,48 @@ func TestProducerProgress(t *testing.T) {
 		}
 	}
 }
+
+// TestProducerEndsWhileABrokerHangs: a broker that takes connections and never answers does not hold the end up.
+func TestProducerEndsWhileABrokerHangs(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c := testConfig(ForProducer, []string{ln.Addr().String()})
+	c.Producer.CloseTimeout = 50 * time.Millisecond
+	p := startProducer(t, c)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := p.Send(ctx, ptr(text("t", "k", "v"))); !errors.Is(err, context.DeadlineExceeded) { // the look-up hangs by now
+		t.Fatalf("Send = %v, want %v", err, context.DeadlineExceeded)
+	}
+	began := time.Now()
+	if err := p.end(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("Run took %v to end, want about %v", took, c.Producer.CloseTimeout)
+	}
+}
+
+// TestProducerSendsNothingAfterTheDeliveryTimeout: one partition's records are overdue, another's could be sent.
+func TestProducerSendsNothingAfterTheDeliveryTimeout(t *testing.T) {
+	p := NewProducer(testConfig(ForProducer, []string{freeAddr(t)}))
+	topic := &topic{name: "t"}
+	s := &sender{wake: make(chan struct{}, 1)}
+	topic.parts = []*partition{{topic: topic}, {topic: topic, id: 1, sender: s}}
+	p.topics["t"] = topic
+	for id := range int32(2) {
+		send(t, p, kafka.Record{Topic: "t", Partition: id, Value: []byte("v")})
+	}
+	if err := p.overdue(time.Now().Add(time.Minute)); !isRetriable(err) {
+		t.Fatalf("overdue = %v, want a retriable error", err)
+	}
+	if req, _, _ := p.collect(s); req != nil {
+		t.Error("collect gives a request after a record has finally failed")
+	}
+	if err := p.Send(t.Context(), ptr(text("t", "k", "v"))); !errors.Is(err, kafka.ErrUnavailable) {
+		t.Errorf("Send = %v, want why the producer ended", err)
+	}
+}

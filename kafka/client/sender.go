@@ -337,7 +337,7 @@ func (p *Producer) tooLarge(b *batch, err error) {
 	p.pool.recycle(b)
 }
 
-// fail ends the producer; the batch stays where it was, so that nothing behind it counts.
+// fail ends the producer; what was not acknowledged stays where it was, so that nothing behind it counts.
 func (p *Producer) fail(err error) {
 	if p.err == nil {
 		p.phase, p.err = ended, err

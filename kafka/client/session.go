@@ -60,6 +60,9 @@ func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 		s.taken = true
 		err = s.seek(assigned, own)
 	}
+	if ended := sess.Context().Err(); err != nil && ended != nil { // given up meanwhile: no failure, the next session asks anew
+		return ended
+	}
 	if err != nil {
 		s.run.fail(err)
 		return err
