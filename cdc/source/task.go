@@ -150,7 +150,7 @@ func (s *session) receive(ctx context.Context, stream *replication.Stream, empty
 	duty := time.NewTicker(s.cfg.StatusInterval)
 	defer duty.Stop()
 	for {
-		b, err := take(ctx, empty, duty.C, stream)
+		b, err := hand(ctx, duty.C, stream, empty, nil, nil)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (s *session) receive(ctx context.Context, stream *replication.Stream, empty
 		if err := stream.Receive(ctx, b); err != nil {
 			return err
 		}
-		if err := give(ctx, full, b, duty.C, stream); err != nil {
+		if _, err := hand(ctx, duty.C, stream, nil, full, b); err != nil {
 			return err
 		}
 	}
@@ -183,32 +183,20 @@ func (s *session) drain(stream *replication.Stream, pub *publisher) {
 // closeTimeout bounds the farewell of a connection.
 const closeTimeout = 2 * time.Second
 
-func take(ctx context.Context, from <-chan *cdc.Batch, duty <-chan time.Time, stream *replication.Stream) (*cdc.Batch, error) {
+// hand takes a batch, or gives b away: whichever channel is nil is not meant. Meanwhile it sends the statuses that are due.
+func hand(ctx context.Context, duty <-chan time.Time, stream *replication.Stream, from <-chan *cdc.Batch, to chan<- *cdc.Batch, b *cdc.Batch) (*cdc.Batch, error) {
 	for {
 		select {
-		case b := <-from:
-			return b, nil
+		case taken := <-from:
+			return taken, nil
+		case to <- b:
+			return nil, nil
 		case <-duty:
 			if err := stream.KeepAlive(); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		}
-	}
-}
-
-func give(ctx context.Context, to chan<- *cdc.Batch, b *cdc.Batch, duty <-chan time.Time, stream *replication.Stream) error {
-	for {
-		select {
-		case to <- b:
-			return nil
-		case <-duty:
-			if err := stream.KeepAlive(); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }

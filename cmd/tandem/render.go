@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -117,10 +116,7 @@ func appendDecimal(dst []byte, s *schema.Schema, unscaled []byte) []byte {
 	if err != nil || scale < 0 || scale > most {
 		return appendText(dst, base64.StdEncoding.EncodeToString(unscaled))
 	}
-	n := new(big.Int).SetBytes(unscaled)
-	if len(unscaled) > 0 && unscaled[0]&0x80 != 0 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(unscaled))))
-	}
+	n := schema.Unscaled(unscaled)
 	if n.Sign() < 0 {
 		dst = append(dst, '-')
 		n.Neg(n)

@@ -308,7 +308,7 @@ func randomValueOf(r *rand.Rand, s *schema.Schema) schema.Value {
 	case schema.Bytes:
 		b := binary.BigEndian.AppendUint64(nil, r.Uint64())[r.IntN(8):]
 		if s.Name == schema.DecimalName { // BigInteger's shortest form
-			b = appendBig(nil, bigFromBytes(b))
+			b = appendBig(nil, schema.Unscaled(b))
 		}
 		return schema.OfBytes(b)
 	case schema.Array:

@@ -50,7 +50,7 @@ func TestDecimals(t *testing.T) {
 			t.Errorf("appendDecimal(%x, %d) = %s, want %s", c.unscaled, c.scale, got, c.want)
 		}
 		unscaled, scale, ok := parseDecimal(c.want)
-		if !ok || scale != c.scale || !bytes.Equal(appendBig(nil, unscaled), appendBig(nil, bigFromBytes(c.unscaled))) {
+		if !ok || scale != c.scale || !bytes.Equal(appendBig(nil, unscaled), appendBig(nil, schema.Unscaled(c.unscaled))) {
 			t.Errorf("parseDecimal(%s) = %v, %d, %t", c.want, unscaled, scale, ok)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/tandem-cdc/tandem/schema"
 )
 
 // appendJavaFloat appends v as Java's Float.toString (bits 32) or Double.toString (bits 64) of JDK 19 and newer prints it: the
@@ -91,7 +93,7 @@ func appendDecimal(dst, unscaled []byte, scale int) []byte {
 	if len(unscaled) <= 8 {
 		digits = strconv.AppendInt(room[:0], int64FromBytes(unscaled), 10)
 	} else {
-		digits = bigFromBytes(unscaled).Append(room[:0], 10)
+		digits = schema.Unscaled(unscaled).Append(room[:0], 10)
 	}
 	if digits[0] == '-' {
 		dst = append(dst, '-')
@@ -136,15 +138,6 @@ func int64FromBytes(b []byte) int64 {
 	v := int64(int8(b[0]))
 	for _, c := range b[1:] {
 		v = v<<8 | int64(c)
-	}
-	return v
-}
-
-// bigFromBytes reads two's complement, big-endian.
-func bigFromBytes(b []byte) *big.Int {
-	v := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0]&0x80 != 0 {
-		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
 	}
 	return v
 }

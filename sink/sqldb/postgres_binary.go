@@ -318,7 +318,7 @@ func appendNumericHeader(dst []byte, count, weight int, sign uint16, scale int) 
 
 // appendBigNumeric is appendNumeric for numbers of any size.
 func appendBigNumeric(dst, unscaled []byte, scale int) ([]byte, error) {
-	n := bigOf(unscaled)
+	n := schema.Unscaled(unscaled)
 	var sign uint16
 	if n.Sign() < 0 {
 		sign = 0x4000

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 
 	"github.com/tandem-cdc/tandem/schema"
@@ -234,21 +233,12 @@ func readWKB(b []byte) ([][2]float64, error) {
 	return points, nil
 }
 
-// bigOf reads a two's complement number, big-endian.
-func bigOf(b []byte) *big.Int {
-	n := new(big.Int).SetBytes(b)
-	if len(b) > 0 && b[0] >= 0x80 {
-		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
-	}
-	return n
-}
-
 // appendDecimalText writes an unscaled number with its point.
 func appendDecimalText(dst, unscaled []byte, scale int) ([]byte, error) {
 	if scale > maxScale || scale < minScale {
 		return dst, fmt.Errorf("a scale of %d is more than numeric takes", scale)
 	}
-	n := bigOf(unscaled)
+	n := schema.Unscaled(unscaled)
 	if n.Sign() < 0 {
 		dst = append(dst, '-')
 		n.Neg(n)
