@@ -24,6 +24,7 @@ type session struct {
 	filter      *tableFilter
 	conn        *pgx.Conn // catalog and small statements; only the publishing goroutine uses it
 	catalog     *catalog.Catalog
+	listed      map[*cdc.Relation]*cdc.Table // read for the snapshot, until they are announced
 	encoder     *envelope.Encoder
 	server      replication.Server
 	publication string // its exact name
@@ -240,11 +241,23 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 		return nil, err
 	}
 	s.encoder = enc
-	p := newPublisher(enc, s.filter, s.catalog, &s.task.sent, b.from)
+	p := newPublisher(enc, s.filter, s, &s.task.sent, b.from)
 	p.log, p.out, p.metadata = s.task.log, out, s.cfg.Envelope.TransactionMetadata
 	p.beat = heartbeat{every: s.cfg.Heartbeat, query: s.cfg.HeartbeatQuery, log: s.task.log, dial: s.dial}
 	return p, nil
 }
+
+// Table gives what was read when the snapshot's tables were listed, once, and else what the catalog knows now.
+func (s *session) Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error) {
+	if table, ok := s.listed[rel]; ok {
+		delete(s.listed, rel)
+		return table, nil
+	}
+	return s.catalog.Table(ctx, rel)
+}
+
+// LoadTypes reads the types again.
+func (s *session) LoadTypes(ctx context.Context) error { return s.catalog.LoadTypes(ctx) }
 
 // dial opens one more ordinary connection.
 func (s *session) dial(ctx context.Context) (*pgx.Conn, error) {

@@ -121,19 +121,21 @@ func (s *session) snapshotTables(ctx context.Context) ([]snapshot.Table, error) 
 	if err != nil {
 		return nil, err
 	}
+	s.listed = make(map[*cdc.Relation]*cdc.Table, len(names))
 	var tables []snapshot.Table
 	for _, n := range names {
 		full := n.Schema + "." + n.Name
 		if only != nil && matching(only, full) < 0 {
 			continue
 		}
-		rel, _, ok, err := s.catalog.ByName(ctx, n.Schema, n.Name)
+		rel, table, ok, err := s.catalog.ByName(ctx, n.Schema, n.Name)
 		if err != nil {
 			return nil, fmt.Errorf("read table %s from the catalog: %w", full, err)
 		}
 		if !ok {
 			continue // dropped a moment ago
 		}
+		s.listed[rel] = table
 		t := snapshot.Table{Relation: rel, Columns: s.included(rel)}
 		if slices.Contains(s.cfg.SnapshotOverrides, full) {
 			t.Select = s.cfg.Overrides[full]
