@@ -398,19 +398,23 @@ func (w *avroWriter) misuse(given string) {
 	if w.err != nil {
 		return
 	}
-	want := "nothing more"
-	switch w.cur.kind {
-	case nodeDone:
-	case nodeEnd:
-		want = "end of struct"
-	default:
-		want = schema.Describe(w.cur.schema)
-		if w.cur.kind == nodeFixed {
-			want += " of " + strconv.Itoa(w.cur.size) + " bytes"
-		}
+	want := wanted(w.cur.kind, w.cur.schema)
+	if w.cur.kind == nodeFixed {
+		want += " of " + strconv.Itoa(w.cur.size) + " bytes"
 	}
 	w.err = &schema.MisuseError{Path: w.cur.path(), Given: given, Want: want}
 	w.cur = deadNode
+}
+
+// wanted says what a writer at a node of the kind takes.
+func wanted(kind nodeKind, s *schema.Schema) string {
+	switch kind {
+	case nodeDone:
+		return "nothing more"
+	case nodeEnd:
+		return "end of struct"
+	}
+	return schema.Describe(s)
 }
 
 // path names the place, from the top.

@@ -361,15 +361,7 @@ func (w *jsonWriter) misuse(given string) {
 	if w.err != nil {
 		return
 	}
-	want := "nothing more"
-	switch w.cur.kind {
-	case nodeDone:
-	case nodeEnd:
-		want = "end of struct"
-	default:
-		want = schema.Describe(w.cur.schema)
-	}
-	w.err = &schema.MisuseError{Path: w.cur.path(), Given: given, Want: want}
+	w.err = &schema.MisuseError{Path: w.cur.path(), Given: given, Want: wanted(w.cur.kind, w.cur.schema)}
 	w.cur = deadJSON
 }
 
