@@ -90,6 +90,7 @@ func (w *Worker) validate(c *connector) config.Report {
 		r.Warn("topic.creation.groups", "Options %q have no effect: the worker has topic.creation.enable=false.", creationPrefix+"*")
 		cfg.Source.topics = nil
 	}
+	cfg.chain = parseChain(c.props, &w.plugins, c.log, &r)
 	c.config = cfg
 	if v := cfg.Version; v != "" && v != c.plugin.Version {
 		for range 2 { // as Kafka Connect, which looks twice

@@ -32,6 +32,9 @@ type ConnectorConfig struct {
 	// Converters without class are the worker's. With a class nothing of the worker's options is inherited.
 	KeyConverter, ValueConverter, HeaderConverter ConverterConfig
 
+	Transforms, Predicates []string // their names
+	chain                  chainConfig
+
 	RetryTimeout  time.Duration // negative: for ever
 	RetryDelayMax time.Duration
 	Tolerance     Tolerance
@@ -103,8 +106,9 @@ func (c *ConnectorConfig) Keys() config.Keys {
 		config.Prefix("value.converter.", "Options of the value converter; only with a value.converter of its own.", collect(&c.ValueConverter.Options), config.Group("Common")),
 		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers; none: the worker's, with the worker's options.", config.Null(), config.Rank(config.Low), config.Group("Common")),
 		config.Prefix("header.converter.", "Options of the header converter; only with a header.converter of its own.", collect(&c.HeaderConverter.Options), config.Group("Common")),
-		config.Refused("transforms", "", "transforms are not there yet; remove it, or transform in the consumer."),
-		config.Refused("predicates", "", "predicates are not there yet; remove it."),
+		config.List(&c.Transforms, transformsOption, "Names of the transforms that records pass through, in their order; each has its class under transforms.NAME.type and its options beside that. "+
+			"With transforms.NAME.predicate it is for the records only that this predicate holds for, with transforms.NAME.negate=true for the others.", config.Rank(config.Low), config.Group("Transforms")),
+		config.List(&c.Predicates, predicatesOption, "Names of predicates; each has its class under predicates.NAME.type and its options beside that.", config.Rank(config.Low), config.Group("Predicates")),
 		config.String(&reload, "config.action.reload", "none or restart: what to do when a value from a config provider changes; there are no providers yet.",
 			config.Rank(config.Low), config.Group("Common"), config.Check(oneOf("none", "restart"))),
 		duration(&c.RetryTimeout, "errors.retry.timeout", "How many milliseconds an operation that fails for a reason that passes, such as a registry that does not answer, is tried again; 0 and -1: until it succeeds or the task is stopped.",

@@ -170,10 +170,15 @@ func (e *emitter) leaveOut(at stage, err error) error {
 	if err := e.skip(at, err); err != nil {
 		return err
 	}
+	e.drop()
+	return nil
+}
+
+// drop counts a record that is not sent: it is done with once all before it are.
+func (e *emitter) drop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.skipped = append(e.skipped, e.producer.Sent())
-	return nil
 }
 
 // acked is the number of the task's records, those left out included, of which all are done with.

@@ -108,9 +108,10 @@ func (s *rawSerializer) Begin(dst []byte) schema.Writer {
 	return s
 }
 
-func (s *rawSerializer) Text(v []byte) { s.dst = append(s.dst, v...) }
-func (s *rawSerializer) Null()         { s.null = true }
-func (s *rawSerializer) Err() error    { return s.err }
+func (s *rawSerializer) Text(v []byte)   { s.dst = append(s.dst, v...) }
+func (s *rawSerializer) String(v string) { s.dst = append(s.dst, v...) }
+func (s *rawSerializer) Null()           { s.null = true }
+func (s *rawSerializer) Err() error      { return s.err }
 
 func (s *rawSerializer) End() ([]byte, error) {
 	if s.err != nil {

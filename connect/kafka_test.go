@@ -269,14 +269,14 @@ func (l *ledgerTask) Put(_ context.Context, records []sink.Record) error {
 	var refused rowErrors
 	for _, r := range records {
 		if l.refuses != "" && r.Value.Text() == l.refuses {
-			refused = append(refused, rowError{r.Topic, r.Partition, r.Offset})
+			refused = append(refused, rowError{r.Consumed().Topic, r.Consumed().Partition, r.Offset})
 		}
 	}
 	if refused != nil {
 		return fmt.Errorf("write rows: %w", refused)
 	}
 	for _, r := range records {
-		at := kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}
+		at := r.Consumed()
 		l.rows = append(l.rows, fmt.Sprintf("%s-%d %s=%s %d", r.Topic, r.Partition, r.Key.Text(), r.Value.Text(), len(r.Headers)))
 		l.next[at] = r.Offset + 1
 		if l.positions != nil {

@@ -71,6 +71,8 @@ type Sink struct {
 
 // Plugins is all that a worker can run; only cmd/tandem knows the list.
 type Plugins struct {
-	Sources []Source
-	Sinks   []Sink
+	Sources    []Source
+	Sinks      []Sink
+	Transforms []TransformPlugin
+	Predicates []PredicatePlugin
 }

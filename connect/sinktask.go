@@ -54,6 +54,8 @@ type sinkLife struct {
 	flushes failing
 	puts    uint64
 	headers headerCache
+	chain   *Chain // nil without transforms
+	record  schema.Record
 }
 
 // run is the way of a life: join the group, then per batch Records, and a flush about every second, until ctx ends or a stage fails.
@@ -61,6 +63,9 @@ type sinkLife struct {
 func (r *sinkRunner) run(ctx context.Context, running func()) (progress bool, err error) {
 	l := &sinkLife{sinkRunner: r, consumer: r.clients.consumer(r.subscription()), behind: make(map[kafka.TopicPartition]int64)}
 	l.tolerance = &tolerance{id: r.id, config: &r.config, classes: r.classes, log: r.log}
+	if l.chain, err = r.config.chain.build(r.log); err != nil {
+		return false, err
+	}
 	stopDead, err := l.startDeadLetters(ctx)
 	if err != nil {
 		return false, err
@@ -140,7 +145,7 @@ func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
 			return err
 		}
 		for _, e := range refused {
-			i := slices.IndexFunc(l.batch, func(r sink.Record) bool { return e.names(r.Topic, r.Partition, r.Offset) })
+			i := slices.IndexFunc(l.batch, func(r sink.Record) bool { return e.names(r.Raw.Topic, r.Raw.Partition, r.Offset) })
 			if i < 0 {
 				return err
 			}
@@ -202,16 +207,25 @@ func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartitio
 	return errors.Join(err, l.close(ctx, partitions))
 }
 
-// convert fills the batch. A record that cannot be converted is left out, or ends the task.
+// convert fills the batch. A record that transforms drop is left out; one that cannot be converted is too, or ends the task.
 func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
 	clear(l.batch) // let go of what the last one held
 	l.batch, l.left = l.batch[:0], l.left[:0]
 	for i := range records {
 		r := &records[i]
 		out := sink.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Raw: r}
+		keep := true
 		at, err := l.convertRecord(ctx, r, &out)
-		if err == nil {
+		if err == nil && l.chain != nil {
+			at = stageTransform
+			keep, err = l.transform(ctx, &out)
+		}
+		switch {
+		case err == nil && keep:
 			l.batch = append(l.batch, out)
+			continue
+		case err == nil:
+			l.left = append(l.left, i)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -246,6 +260,30 @@ func (l *sinkLife) convertOnce(ctx context.Context, r *kafka.Record, out *sink.R
 	}
 	out.Headers, err = l.headers.convert(ctx, l.conv, r)
 	return stageHeader, err
+}
+
+// transform passes a converted record through the transforms; false drops it.
+func (l *sinkLife) transform(ctx context.Context, out *sink.Record) (keep bool, err error) {
+	r := &l.record
+	*r = schema.Record{Topic: out.Topic, Partition: out.Partition, Offset: out.Offset, Timestamp: schema.NoTimestamp, KeySchema: out.KeySchema, Key: out.Key,
+		ValueSchema: out.ValueSchema, Value: out.Value, Headers: out.Headers}
+	if !out.Timestamp.IsZero() {
+		r.Timestamp = out.Timestamp.UnixMilli()
+	}
+	was := r.Timestamp
+	keep, err = l.chain.apply(r, func(what string, do func() error) error {
+		return l.config.retries().untilDone(ctx, l.log, what, do)
+	})
+	out.Topic, out.Partition, out.Headers = r.Topic, r.Partition, r.Headers
+	out.KeySchema, out.Key, out.ValueSchema, out.Value = r.KeySchema, r.Key, r.ValueSchema, r.Value
+	switch {
+	case r.Timestamp == was:
+	case r.Timestamp == schema.NoTimestamp:
+		out.Timestamp = time.Time{}
+	default:
+		out.Timestamp = time.UnixMilli(r.Timestamp)
+	}
+	return keep, err
 }
 
 // remember notes, per partition, where the run of left out records at its end is over: the store does not know of them.

@@ -50,6 +50,10 @@ func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, 
 		topics.admin = r.clients.admin()
 		defer topics.admin.Close()
 	}
+	chain, err := r.config.chain.build(r.log)
+	if err != nil {
+		return false, err
+	}
 	taskCtx, stopTask := context.WithCancel(ctx)
 	defer stopTask()
 	producerCtx, stopProducer := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the task: what was sent is acknowledged
@@ -57,10 +61,15 @@ func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, 
 	l.emitter = &emitter{ctx: taskCtx, log: r.log, conv: r.conv, topics: topics, producer: l.producer,
 		retries: r.config.retries(), skip: r.tolerance.source}
 
+	out := Emitter(l.emitter)
+	if chain != nil {
+		out = newTransforming(l.emitter, chain)
+	}
+
 	sent := make(chan error, 1)  // sender: the producer's goroutine, once. Bound: that one.
 	ended := make(chan error, 1) // sender: the task's goroutine, once. Bound: that one.
 	go func() { sent <- l.producer.Run(producerCtx) }()
-	go func() { ended <- l.task.Run(taskCtx, l.emitter) }()
+	go func() { ended <- l.task.Run(taskCtx, out) }()
 	running()
 
 	err, producerErr, producerEnded := l.follow(ctx, stopTask, ended, sent)

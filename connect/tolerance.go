@@ -34,10 +34,19 @@ type tolerance struct {
 	skipped atomic.Uint64
 }
 
+// class is the Java class that an error is laid to.
+func (t *tolerance) class(at stage, err error) string {
+	var transform *TransformError
+	if errors.As(err, &transform) {
+		return transform.Class
+	}
+	return t.classes[at]
+}
+
 // source is for a record that a source task made; a nil error leaves it out.
 func (t *tolerance) source(at stage, err error) error {
 	if t.config.LogErrors {
-		t.log.Error("cannot convert a record", "stage", string(at), "class", t.classes[at], "error", err)
+		t.log.Error("cannot make a record", "stage", string(at), "class", t.class(at, err), "error", err)
 	}
 	if t.config.Tolerance != TolerateAll {
 		return &toleranceError{err}
@@ -49,14 +58,14 @@ func (t *tolerance) source(at stage, err error) error {
 // sink is for a record that was consumed; a nil error leaves it out. It goes to the dead letter queue in either case.
 func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err error) error {
 	if t.config.LogErrors {
-		attrs := []any{"stage", string(at), "class", t.classes[at], "error", err}
+		attrs := []any{"stage", string(at), "class", t.class(at, err), "error", err}
 		if t.config.LogMessages {
 			attrs = append(attrs, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "timestamp", r.Timestamp)
 		}
 		t.log.Error("cannot take a record", attrs...)
 	}
 	if t.dead != nil {
-		if deadErr := t.dead.send(ctx, r, at, t.classes[at], err); deadErr != nil {
+		if deadErr := t.dead.send(ctx, r, at, t.class(at, err), err); deadErr != nil {
 			return fmt.Errorf("publish a dead letter to topic %q: %w", t.config.Sink.DeadLetterTopic, deadErr)
 		}
 	}

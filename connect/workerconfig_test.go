@@ -201,7 +201,6 @@ func TestParseConnectorConfig(t *testing.T) {
 				"Invalid value never for configuration config.action.reload: String must be one of: none, restart\n" +
 				"Invalid value y for configuration errors.retry.timeout: Not a number of type LONG\n" +
 				"Invalid value maybe for configuration errors.tolerance: String must be one of: none, all", ""},
-		{KindSource, "transforms=unwrap\ntransforms.unwrap.type=X", `Option "transforms"="unwrap" is not supported: transforms are not there yet; remove it, or transform in the consumer.`, ""},
 		{KindSource, "key.converter.schemas.enable=false", "", `Option "key.converter.schemas.enable" has no effect: the connector names no "key.converter" of its own`},
 		{KindSource, "topic.creation.default.replication.factor=1", `Missing required configuration "topic.creation.default.partitions" which has no default value.`, ""},
 		{KindSource, "topic.creation.default.replication.factor=0\ntopic.creation.default.partitions=-1",

@@ -11,7 +11,7 @@ import (
 	"github.com/tandem-cdc/tandem/schema"
 )
 
-// Record is one Kafka record, converted. A tombstone has a null Value; a record without key a null Key. Schemas are nil for
+// Record is one Kafka record, converted and transformed. A tombstone has a null Value; a record without key a null Key. Schemas are nil for
 // schemaless data. The values live until Put returns.
 type Record struct {
 	Topic       string
@@ -25,6 +25,14 @@ type Record struct {
 	Headers     []schema.Header
 	// Raw is the record as it was consumed, for the dead letter queue and for error messages.
 	Raw *kafka.Record
+}
+
+// Consumed is the partition that the record was consumed from, to which its Offset belongs: transforms may have changed Topic and Partition.
+func (r *Record) Consumed() kafka.TopicPartition {
+	if r.Raw != nil {
+		return kafka.TopicPartition{Topic: r.Raw.Topic, Partition: r.Raw.Partition}
+	}
+	return kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}
 }
 
 // Assignment is a partition given to a task, with the ids that tell a recreated topic from the one before it.

@@ -34,6 +34,7 @@ func docsPages() []docsPage {
 		{"connectors.md", connectorsPage()},
 		{"worker.md", workerPage()},
 		{"converters.md", convertersPage()},
+		{"transforms.md", transformsPage()},
 		{"kafka-clients.md", kafkaClientsPage()},
 	}
 }
@@ -102,6 +103,25 @@ func convertersPage() config.Page {
 		}
 	}
 	p.Sections = append(p.Sections, config.Section{Title: "Without options", Intro: strings.Join(without, ", ")})
+	return p
+}
+
+func transformsPage() config.Page {
+	p := config.Page{
+		Title: "Transforms",
+		Intro: "Single message transforms stand between a connector and the converters: behind a source, in front of a sink. `transforms` names them in their order, and each has its class and its options under " +
+			"its name: `transforms=unwrap`, `transforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState`, `transforms.unwrap.add.fields=op`. The class may be given without its package. " +
+			"A record that a transform drops counts as done with; one that it fails for ends the task, or with `errors.tolerance=all` is left out.",
+	}
+	var refused []string
+	for _, t := range plugins().Transforms {
+		if t.Refused != "" {
+			refused = append(refused, "- `"+t.Class+"`: "+t.Refused)
+			continue
+		}
+		p.Sections = append(p.Sections, config.Section{Title: t.Class[strings.LastIndex(t.Class, ".")+1:], Intro: "`" + t.Class + "`", Keys: t.Keys()})
+	}
+	p.Sections = append(p.Sections, config.Section{Title: "Not supported", Intro: strings.Join(refused, "\n")})
 	return p
 }
 

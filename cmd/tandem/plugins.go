@@ -6,6 +6,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/cdc/source"
 	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/envelope/transform"
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/sink"
 	"github.com/tandem-cdc/tandem/sink/sqldb"
@@ -14,7 +15,7 @@ import (
 // debeziumVersion is the release whose behaviour the connectors have; clients of the REST API ask for it.
 const debeziumVersion = "3.7.0.Final"
 
-// plugins is the list of connectors.
+// plugins is the list of connectors and transforms.
 func plugins() connect.Plugins {
 	return connect.Plugins{
 		Sources: []connect.Source{{
@@ -23,7 +24,8 @@ func plugins() connect.Plugins {
 			Validate:    source.Validate,
 			TaskConfigs: source.TaskConfigs,
 			NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
-				return source.NewTask(props, source.Env(env))
+				return source.NewTask(props, source.Env{Connector: env.Connector, Task: env.Task, Log: env.Log, Drain: env.Drain,
+					StoredOffset: env.StoredOffset, ReadSignals: readSignals})
 			},
 		}},
 		Sinks: []connect.Sink{{
@@ -42,7 +44,16 @@ func plugins() connect.Plugins {
 				return sqldb.New(c, env.Connector, env.Log), nil
 			},
 		}},
+		Transforms: transforms(),
 	}
+}
+
+// transforms are Debezium's.
+func transforms() (all []connect.TransformPlugin) {
+	for _, p := range transform.Plugins() {
+		all = append(all, connect.TransformPlugin{Class: p.Class, Version: debeziumVersion, Keys: p.Keys, New: p.New, Refused: p.Refused})
+	}
+	return all
 }
 
 // version is that of this program: a release's tag, or the revision it was built from.

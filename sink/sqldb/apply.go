@@ -318,7 +318,8 @@ func middle(muts []mutation) int {
 
 // rowError says which value of a mutation cannot be written. The session is within a transaction that is sound.
 func rowError(ctx context.Context, s session, m *mutation, err error) *RowError {
-	e := &RowError{Topic: m.rec.Topic, Partition: m.rec.Partition, Offset: m.rec.Offset, Err: err}
+	at := m.rec.Consumed()
+	e := &RowError{Topic: at.Topic, Partition: at.Partition, Offset: m.rec.Offset, Err: err}
 	d := m.dest
 	if d == nil {
 		return e

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 )
@@ -57,7 +58,8 @@ func (p *partition) hold(now time.Time, wait time.Duration) {
 	}
 	h := held{next: p.target, since: since}
 	for _, m := range p.muts[n:] {
-		m.rec = &sink.Record{Topic: m.rec.Topic, Partition: m.rec.Partition, Offset: m.rec.Offset}
+		at := m.rec.Consumed()
+		m.rec = &sink.Record{Topic: m.rec.Topic, Partition: m.rec.Partition, Offset: m.rec.Offset, Raw: &kafka.Record{Topic: at.Topic, Partition: at.Partition, Offset: m.rec.Offset}}
 		m.row = nil
 		key := make([]schema.Value, len(m.key))
 		for i := range key {

@@ -200,10 +200,10 @@ func (t *Task) split(records []sink.Record) error {
 	var bad RowErrors
 	for i := range records {
 		r := &records[i]
-		if tp := (kafka.TopicPartition{Topic: r.Topic, Partition: r.Partition}); p == nil || tp != at {
+		if tp := r.Consumed(); p == nil || tp != at {
 			if p = t.partitions[tp]; p == nil {
 				t.forget()
-				return fmt.Errorf("record %s-%d@%d: the partition was not opened by this task", r.Topic, r.Partition, r.Offset)
+				return fmt.Errorf("record %s-%d@%d: the partition was not opened by this task", tp.Topic, tp.Partition, r.Offset)
 			}
 			at = tp
 			if !p.inBatch {
@@ -217,7 +217,7 @@ func (t *Task) split(records []sink.Record) error {
 		m, ok, why, err := t.mutator.mutate(r)
 		switch {
 		case err != nil:
-			bad = append(bad, &RowError{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Err: err})
+			bad = append(bad, &RowError{Topic: at.Topic, Partition: at.Partition, Offset: r.Offset, Err: err})
 		case ok:
 			p.muts = append(p.muts, m)
 		default:

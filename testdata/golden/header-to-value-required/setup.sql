@@ -1,0 +1,1 @@
+CREATE TABLE t (id int PRIMARY KEY, a text DEFAULT 'q', n int NOT NULL);INSERT INTO t VALUES (1,NULL,1);

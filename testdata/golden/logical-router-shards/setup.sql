@@ -1,0 +1,1 @@
+CREATE TABLE shard_1 (id int PRIMARY KEY, a text DEFAULT 'q', d numeric(5,2)); CREATE TABLE shard_2 (id int PRIMARY KEY, a text DEFAULT 'q', d numeric(5,2)); CREATE TABLE other (x int); CREATE TABLE shard_3 (x int); INSERT INTO shard_1 VALUES (1,NULL,1); INSERT INTO shard_2 VALUES (1,'b',NULL); INSERT INTO other VALUES (1); INSERT INTO shard_3 VALUES (5);

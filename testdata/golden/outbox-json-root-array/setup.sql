@@ -1,0 +1,1 @@
+CREATE TABLE outbox (id uuid PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload json, ver int, tenant text DEFAULT 'dt', at timestamp(3), part int);

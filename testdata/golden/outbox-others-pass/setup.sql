@@ -1,0 +1,1 @@
+CREATE TABLE outbox (id uuid PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload jsonb, ver int, tenant text DEFAULT 'dt', at timestamp(3), part int);INSERT INTO outbox VALUES ('00000000-0000-0000-0000-000000000001','Order','o-1','Created','{"s":1}',1,'acme','2020-01-01 00:00:00.123',3);

@@ -1,0 +1,1 @@
+CREATE TABLE ob (seq bigserial PRIMARY KEY, kind text, agg int, d numeric(5,2));

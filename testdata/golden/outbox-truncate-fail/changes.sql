@@ -1,0 +1,2 @@
+INSERT INTO outbox VALUES ('00000000-0000-0000-0000-000000000001','Order','o-1','Created','{}',1,'acme','2020-01-01 00:00:00.123',3);
+TRUNCATE outbox;

@@ -1,0 +1,1 @@
+CREATE TABLE w (id int PRIMARY KEY, s smallint, b bigint, f real, g double precision, t text, d numeric(30,4), v numeric, ts timestamp, da date, bo boolean, by bytea, u uuid, a int[], ti time(3), e text);

@@ -1,0 +1,1 @@
+CREATE TABLE t (id int PRIMARY KEY, ts timestamp DEFAULT '2020-06-01', t3 timestamp(3), t6 timestamp(6), tz timestamptz, tz3 timestamptz(3) DEFAULT '2020-06-01 00:00:00+00', tt timetz, ti time, d date, ta timestamp[]); CREATE TABLE o (id int PRIMARY KEY, ts timestamp, tz timestamptz);  ALTER TABLE t REPLICA IDENTITY FULL;

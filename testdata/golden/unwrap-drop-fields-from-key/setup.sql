@@ -1,0 +1,1 @@
+CREATE TABLE t (id int, k int, a text DEFAULT 'da', n int NOT NULL, d numeric(6,2), ts timestamp, PRIMARY KEY (id,k)); ALTER TABLE t REPLICA IDENTITY FULL; INSERT INTO t VALUES (1,1,'one',1,1.5,'2020-01-01'),(2,2,NULL,2,NULL,NULL);
