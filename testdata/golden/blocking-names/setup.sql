@@ -1,0 +1,2 @@
+CREATE TABLE t (id int PRIMARY KEY, v text);
+INSERT INTO t SELECT g, 'v' || g FROM generate_series(1,2) g; CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1); CREATE TABLE "V v" (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id*2) STORED); INSERT INTO "V v" VALUES (1);

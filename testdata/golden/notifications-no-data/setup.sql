@@ -1,0 +1,1 @@
+CREATE TABLE b (id int PRIMARY KEY, v text); INSERT INTO b VALUES (1,'x');

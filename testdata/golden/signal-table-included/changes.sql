@@ -1,0 +1,1 @@
+INSERT INTO sig VALUES ('n','log','{"message":"x"}');
