@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race integration kill bench fuzz build
+.PHONY: check fmt vet lint test race versions integration kill bench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -25,6 +25,12 @@ test:
 race:
 	$(GO) test -race ./...
 
+# Change capture on every supported PostgreSQL: all recordings, and the tests of the replication connection, snapshots and catalog. Two
+# versions at a time; servers that are not on the machine are fetched.
+versions:
+	@printf '%s\n' 14 15 16 17 18 | xargs -P 2 -I@ sh -c 'out=$$(TANDEM_TEST_POSTGRES_VERSION=@ $(GO) test ./cdc/... 2>&1); \
+		status=$$?; printf "PostgreSQL @\n%s\n" "$$out"; exit $$status'
+
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
 integration:
 	$(GO) run ./internal/jvmserver/run -- sh -c '$(GO) test -tags integration -short -count=1 ./kafka/client && \
@@ -39,3 +45,8 @@ bench:
 
 fuzz:
 	for p in ./cdc/pgoutput ./schema/converter ./envelope ./connect; do $(GO) test -run '^$$' -fuzz . -fuzztime 30s $$p || exit 1; done
+
+# Asks the real Debezium: records the cases of testdata/golden anew and compares, then makes up a thousand tables, records what becomes of
+# them and replays it. Needs a JDK 21 or newer, Maven and psql. In parts: make oracle CASES='arrays*,toast*', make oracle TABLES=100 SEED=7.
+oracle:
+	$(GO) run ./internal/golden/oracle -cases '$(CASES)' -tables '$(or $(TABLES),0)' -seed '$(or $(SEED),0)' -keep '$(KEEP)'

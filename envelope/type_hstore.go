@@ -35,10 +35,10 @@ type pair struct {
 }
 
 // hashOrder returns s.pairs in the order in which a java.util.HashMap that they were put into one by one hands them out: by
-// bucket, and within a bucket as they came. The table begins with 16 buckets and doubles when it is three quarters full.
-func (s *scratch) hashOrder() []pair {
-	buckets := uint32(16)
-	for uint32(len(s.pairs)) > buckets/4*3 {
+// bucket, and within a bucket as they came. The table begins with that many buckets, a power of two, and doubles when it is more than
+// three quarters full.
+func (s *scratch) hashOrder(buckets uint32) []pair {
+	for uint32(len(s.pairs)) > buckets*3/4 {
 		buckets *= 2
 	}
 	for i := range s.pairs {
@@ -119,7 +119,7 @@ func (s *scratch) parseHStore(text []byte) ([]pair, error) {
 			return nil, errMalformed
 		}
 	}
-	return s.hashOrder(), nil
+	return s.hashOrder(16), nil
 }
 
 // hstoreQuoted reads a quoted text; a backslash quotes the next character.

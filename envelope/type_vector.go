@@ -15,17 +15,22 @@ var (
 		field("vector", schema.MapOf(schema.Of(schema.Int16), float64Schema)))
 )
 
-// vectorPlan: vector, halfvec and sparsevec of pgvector.
-func vectorPlan(name string) *typePlan {
+// vectorPlan: vector, halfvec and sparsevec of pgvector. Their length is the number of dimensions, which is their type modifier.
+func vectorPlan(name string, mod int32) *typePlan {
+	tp := &typePlan{length: unset}
+	if mod > 0 {
+		tp.length = int(mod)
+	}
 	switch name {
 	case "vector":
-		return &typePlan{schema: doubleVectorSchema, write: writeVector(64), fallback: schema.OfArray([]schema.Value{})}
+		tp.schema, tp.write, tp.fallback = doubleVectorSchema, writeVector(64), schema.OfArray([]schema.Value{})
 	case "halfvec":
-		return &typePlan{schema: floatVectorSchema, write: writeVector(32), fallback: schema.OfArray([]schema.Value{})}
+		tp.schema, tp.write, tp.fallback = floatVectorSchema, writeVector(32), schema.OfArray([]schema.Value{})
+	default:
+		// Debezium has no stand-in and stops; an old row without its values need not stop us.
+		tp.schema, tp.write = sparseVectorSchema, writeSparseVector
+		tp.fallback = defaultOf(tp, "{}/0")
 	}
-	// Debezium has no stand-in and stops; an old row without its values need not stop us.
-	tp := &typePlan{schema: sparseVectorSchema, write: writeSparseVector}
-	tp.fallback = defaultOf(tp, "{}/0")
 	return tp
 }
 
@@ -97,7 +102,11 @@ func writeSparseVector(s *scratch, text []byte, w schema.Writer) error {
 		}
 		s.pairs = append(s.pairs, pair{index: index, number: number, hash: uint32(index)})
 	}
-	pairs := s.hashOrder()
+	buckets := uint32(1)
+	for uint32(len(s.pairs)) > buckets { // the map is made for as many entries as there are
+		buckets *= 2
+	}
+	pairs := s.hashOrder(buckets)
 	w.BeginStruct()
 	w.Int(dimensions)
 	w.BeginMap(len(pairs))

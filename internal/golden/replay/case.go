@@ -22,6 +22,8 @@ type Case struct {
 	Setup   string            // SQL to run before the task starts
 	Changes string            // SQL and steering lines to run once it streams
 	Want    Output
+
+	dir string
 }
 
 // Output is what a run emitted, in the form of a recording.
@@ -54,11 +56,28 @@ func Names(dir string) ([]string, error) {
 
 // Load reads the case of that name below dir.
 func Load(dir, name string) (*Case, error) {
-	c := &Case{Name: name, Props: map[string]string{}, Steer: map[string]string{}}
-	if err := c.load(filepath.Join(dir, name)); err != nil {
+	c := &Case{Name: name, Props: map[string]string{}, Steer: map[string]string{}, dir: filepath.Join(dir, name)}
+	if err := c.load(c.dir); err != nil {
 		return nil, fmt.Errorf("case %s: %w", name, err)
 	}
 	return c, nil
+}
+
+// on returns the case with what the connector emitted on a version of PostgreSQL, where that is recorded beside the rest, in pg14 and so
+// on: expected.jsonl, offsets.jsonl, and the schemas if they differ.
+func (c *Case) on(major int) (*Case, error) {
+	dir := filepath.Join(c.dir, "pg"+strconv.Itoa(major))
+	if _, err := os.Stat(filepath.Join(dir, "expected.jsonl")); err != nil {
+		return c, nil
+	}
+	own := *c
+	if err := own.loadOutput(dir); err != nil {
+		return nil, fmt.Errorf("case %s: PostgreSQL %d: %w", c.Name, major, err)
+	}
+	if len(own.Want.Schemas) == 0 {
+		own.Want.Schemas, own.Want.Avro = c.Want.Schemas, c.Want.Avro
+	}
+	return &own, nil
 }
 
 func (c *Case) load(dir string) error {
@@ -83,21 +102,20 @@ func (c *Case) load(dir string) error {
 	if c.Changes, err = optional(filepath.Join(dir, "changes.sql")); err != nil {
 		return err
 	}
+	return c.loadOutput(dir)
+}
+
+// loadOutput reads what the connector emitted.
+func (c *Case) loadOutput(dir string) error {
 	expected, err := os.ReadFile(filepath.Join(dir, "expected.jsonl"))
 	if err != nil {
 		return err
 	}
-	c.Want.Lines = splitLines(string(expected))
 	offsets, err := optional(filepath.Join(dir, "offsets.jsonl"))
 	if err != nil {
 		return err
 	}
-	c.Want.Offsets = splitLines(offsets)
-	return c.loadSchemas(dir)
-}
-
-func (c *Case) loadSchemas(dir string) error {
-	c.Want.Schemas, c.Want.Avro = map[string]string{}, map[string]string{}
+	c.Want = Output{Lines: splitLines(string(expected)), Offsets: splitLines(offsets), Schemas: map[string]string{}, Avro: map[string]string{}}
 	text, err := optional(filepath.Join(dir, "schemas.json"))
 	if err != nil {
 		return err
@@ -156,7 +174,7 @@ func (c *Case) connector() map[string]string {
 		"errors.max.retries":      "0",
 	}
 	for k, v := range c.Props {
-		if !strings.HasPrefix(k, "transforms") {
+		if !strings.HasPrefix(k, "transforms") && !strings.HasPrefix(k, steerPrefix) { // a restart may set either
 			props[k] = v
 		}
 	}
@@ -201,6 +219,9 @@ func (c *Case) parallelSnapshot() bool {
 	n, ok := c.Props["snapshot.max.threads"]
 	return ok && n != "1"
 }
+
+// streams tells whether waits go by the sync message; otherwise they go by time.
+func (c *Case) streams() bool { return c.Steer["oracle.wait"] != "idle" }
 
 // unstable tells that the order of records changes from run to run.
 func (c *Case) unstable() bool { return c.flag("unstable", false) }

@@ -63,11 +63,14 @@ func newCollector(commit bool, f *formats) *collector {
 	return &collector{commit: commit, formats: f, changed: make(chan struct{}, 1), stored: map[string][]byte{}}
 }
 
-// begin makes the collector the emitter of a new task, whose records count from 1 again.
+// begin makes the collector the emitter of a new task, whose records count from 1 again. Until it gives an offset, the stored one holds.
 func (c *collector) begin(task Task) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.run = &taskRun{task: task}
+	for partition, offset := range c.stored { // one at most: a case has one task
+		c.run.last = offsetEntry{[]byte(partition), offset}
+	}
 }
 
 // Stream implements Emitter.

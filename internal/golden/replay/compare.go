@@ -16,27 +16,55 @@ const maxDifferences = 8
 
 // Compare returns what differs between what a case wants and what a run emitted, in a few short lines; nothing when they are equal.
 func (c *Case) Compare(got *Output) []string {
-	d := &differences{want: &c.Want, got: got}
+	texts, _ := c.compare(got)
+	return texts
+}
+
+// compare returns what differs as texts, the first few, and the names of all fields that differ: of a line its path without indices
+// (value.after.price, offset.lsn), or one of the words below.
+func (c *Case) compare(got *Output) (texts, fields []string) {
+	d := &differences{want: &c.Want, got: got, named: map[string]bool{}}
 	want, have := c.Want.Lines, got.Lines
 	if c.unstable() {
 		want, have = c.stable(want), c.stable(have)
 	}
-	d.lines("line", want, have)
+	wentOn := slices.IndexFunc(want, isFailure)
+	if wentOn >= 0 && wentOn < len(have) && !isFailure(have[wentOn]) || wentOn == len(have) {
+		d.add(inFailure, "line %d: the connector failed, the task goes on: %s", wentOn+1, short(want[wentOn]))
+		want, have = want[:wentOn], have[:wentOn]
+	}
+	d.lines(inRecords, "line", want, have)
 	if d.n == 0 {
 		d.files()
 		d.offsets()
 	}
-	return d.report()
+	return d.report(), sortedKeys(d.named)
 }
+
+// Names of differences that are not in a field of a line.
+const (
+	inRecords = "records" // one is missing or not wanted
+	inOffsets = "offsets"
+	inFailure = "failure" // one side fails
+	inForm    = "form"    // the same data, written in another way
+	inSchemas = "schemas"
+	inRun     = "run" // the case could not be run
+)
+
+func isFailure(line string) bool { return strings.HasPrefix(line, failure) }
 
 type differences struct {
 	want, got *Output
 	texts     []string
 	n         int
+	named     map[string]bool
 }
 
-func (d *differences) add(format string, args ...any) {
+var index = regexp.MustCompile(`\[\d+\]`)
+
+func (d *differences) add(field, format string, args ...any) {
 	d.n++
+	d.named[index.ReplaceAllString(field, "")] = true
 	if d.n <= maxDifferences {
 		d.texts = append(d.texts, fmt.Sprintf(format, args...))
 	}
@@ -50,23 +78,37 @@ func (d *differences) report() []string {
 }
 
 // lines compares line by line. Where one side has a line more, the rest is compared without it.
-func (d *differences) lines(what string, want, got []string) {
+func (d *differences) lines(field, what string, want, got []string) {
 	i, j := 0, 0
+	follows := func(want, got []string) bool { // the first of got is the second of want
+		if len(want) < 2 || len(got) == 0 {
+			return false
+		}
+		return sameLine(want[1], got[0]) || len(want) > len(got) && alike(want[1], got[0]) && !alike(want[0], got[0])
+	}
 	for i < len(want) || j < len(got) {
 		switch {
 		case i < len(want) && j < len(got) && sameLine(want[i], got[j]):
 			i, j = i+1, j+1
-		case j == len(got) || i+1 < len(want) && j < len(got) && sameLine(want[i+1], got[j]):
-			d.add("%s %d: missing: %s", what, i+1, short(want[i]))
+		case j == len(got) || follows(want[i:], got[j:]):
+			d.add(field, "%s %d: missing: %s", what, i+1, short(want[i]))
 			i++
-		case i == len(want) || j+1 < len(got) && sameLine(want[i], got[j+1]):
-			d.add("%s %d: not wanted: %s", what, i+1, short(got[j]))
+		case i == len(want) || follows(got[j:], want[i:]):
+			d.add(field, "%s %d: not wanted: %s", what, i+1, short(got[j]))
 			j++
 		default:
 			d.line(fmt.Sprintf("%s %d", what, i+1), want[i], got[j])
 			i, j = i+1, j+1
 		}
 	}
+}
+
+// placeText matches the parts of a line that count what came before it: a line more or less changes them in all that follow.
+var placeText = regexp.MustCompile(`"(?:source|transaction)":\{[^}]*\}|"(?:key|value)Avro":"[0-9a-f]*"|^\{"record":\d+`)
+
+// alike tells whether two lines are the same but for their place.
+func alike(a, b string) bool {
+	return sameLine(a, b) || placeText.ReplaceAllString(a, "") == placeText.ReplaceAllString(b, "")
 }
 
 var (
@@ -82,8 +124,8 @@ func sameLine(want, got string) bool {
 	if want == got {
 		return true
 	}
-	if strings.HasPrefix(want, failure) {
-		return strings.HasPrefix(got, failure)
+	if isFailure(want) {
+		return isFailure(got)
 	}
 	if strings.HasPrefix(want, `{"property":`) {
 		return sortChoices(want) == sortChoices(got)
@@ -104,14 +146,14 @@ func sortChoices(line string) string {
 func (d *differences) line(at, want, got string) {
 	w, errW := parseJSON(want)
 	g, errG := parseJSON(got)
-	if errW != nil || errG != nil || strings.HasPrefix(want, failure) || strings.HasPrefix(got, failure) {
-		d.add("%s: got %s, want %s", at, short(got), short(want))
+	if errW != nil || errG != nil || isFailure(want) || isFailure(got) {
+		d.add(inFailure, "%s: got %s, want %s", at, short(got), short(want))
 		return
 	}
 	before := d.n
 	d.fields(at, "", w, g)
 	if d.n == before {
-		d.add("%s: the same data in another form: %s", at, firstByte(want, got))
+		d.add(inForm, "%s: the same data in another form: %s", at, firstByte(want, got))
 	}
 }
 
@@ -127,12 +169,12 @@ func (d *differences) fields(at, path string, want, got any) {
 			if v, has := g[k]; has {
 				d.fields(at, join(path, k), w[k], v)
 			} else {
-				d.add("%s: %s: missing, want %s", at, join(path, k), render(w[k]))
+				d.add(join(path, k), "%s: %s: missing, want %s", at, join(path, k), render(w[k]))
 			}
 		}
 		for _, k := range sortedKeys(g) {
 			if _, has := w[k]; !has {
-				d.add("%s: %s: got %s, want none", at, join(path, k), render(g[k]))
+				d.add(join(path, k), "%s: %s: got %s, want none", at, join(path, k), render(g[k]))
 			}
 		}
 		return
@@ -161,14 +203,23 @@ func (d *differences) leaf(at, path string, want, got any) {
 		ws, gs := d.want.Schemas[w], d.got.Schemas[g]
 		switch {
 		case schemaHash.MatchString(path) && ws != "" && gs != "":
-			d.line(at+": "+path, ws, gs)
+			d.schemas(path, at+": "+path, ws, gs)
 			return
 		case strings.HasSuffix(path, "Avro"):
-			d.add("%s: %s: %s", at, path, firstByte(w, g))
+			d.add(path, "%s: %s: %s", at, path, firstByte(w, g))
 			return
 		}
 	}
-	d.add("%s: %s: got %s, want %s", at, path, render(got), render(want))
+	d.add(path, "%s: %s: got %s, want %s", at, path, render(got), render(want))
+}
+
+// schemas adds how two schemas differ, under the name of the field that holds them.
+func (d *differences) schemas(field, at, want, got string) {
+	within := &differences{want: d.want, got: d.got, named: map[string]bool{}}
+	within.line(at, want, got)
+	for _, text := range within.texts {
+		d.add(field, "%s", text)
+	}
 }
 
 // files compares the Avro schemas and the texts behind the hashes.
@@ -177,19 +228,19 @@ func (d *differences) files() {
 		got, ok := d.got.Avro[name]
 		switch {
 		case !ok:
-			d.add("Avro schema %s: missing", name)
+			d.add(inSchemas, "Avro schema %s: missing", name)
 		case got != d.want.Avro[name]:
-			d.line("Avro schema "+name, d.want.Avro[name], got)
+			d.schemas(inSchemas, "Avro schema "+name, d.want.Avro[name], got)
 		}
 	}
 	for _, name := range sortedKeys(d.got.Avro) {
 		if _, ok := d.want.Avro[name]; !ok {
-			d.add("Avro schema %s: not wanted: %s", name, short(d.got.Avro[name]))
+			d.add(inSchemas, "Avro schema %s: not wanted: %s", name, short(d.got.Avro[name]))
 		}
 	}
 	for _, hash := range sortedKeys(d.want.Schemas) {
 		if _, ok := d.got.Schemas[hash]; !ok {
-			d.add("schema %s: missing: %s", hash, short(d.want.Schemas[hash]))
+			d.add(inSchemas, "schema %s: missing: %s", hash, short(d.want.Schemas[hash]))
 		}
 	}
 }
@@ -230,10 +281,10 @@ func (d *differences) offsets() {
 			}
 		}
 	}
-	d.lines("offset", want, got)
+	d.lines(inOffsets, "offset", want, got)
 	for _, line := range d.got.Offsets {
 		if strings.HasPrefix(line, heartbeatOffset) && !possible[line] && !behindCommit.MatchString(line) {
-			d.add("offset of a heartbeat: not one of those recorded: %s", short(line))
+			d.add(inOffsets, "offset of a heartbeat: not one of those recorded: %s", short(line))
 		}
 	}
 }
@@ -278,10 +329,11 @@ func (c *Case) stable(lines []string) []string {
 		return out
 	}
 	// Where the rows of an incremental snapshot fall among the streamed ones is a matter of timing; each kind keeps its order. The
-	// last commit in source.sequence depends on it, and so do the Avro bytes.
+	// LSNs in source.sequence depend on it, so do the Avro bytes, and the ranks of other LSNs.
 	for _, l := range lines {
 		out = append(out, withoutSequence(l))
 	}
+	rankAgain(out)
 	slices.SortStableFunc(out, func(a, b string) int { return cmp.Compare(kindOfLine(a), kindOfLine(b)) })
 	return out
 }
@@ -302,6 +354,25 @@ var (
 
 func withoutSequence(line string) string {
 	return valueAvroText.ReplaceAllString(sequenceText.ReplaceAllString(line, ""), "")
+}
+
+var lsnNumber = regexp.MustCompile(`"lsn":(\d+)`)
+
+// rankAgain makes the LSNs in lines ranks among each other, where they were ranks among others, too.
+func rankAgain(lines []string) {
+	var ranks lsnSeries
+	for _, l := range lines {
+		for _, m := range lsnNumber.FindAllStringSubmatch(l, -1) {
+			lsn, _ := strconv.ParseUint(m[1], 10, 64) // digits of four places
+			ranks.add(lsn)
+		}
+	}
+	for i, l := range lines {
+		lines[i] = lsnNumber.ReplaceAllStringFunc(l, func(s string) string {
+			lsn, _ := strconv.ParseUint(strings.TrimPrefix(s, `"lsn":`), 10, 64)
+			return `"lsn":` + strconv.FormatInt(ranks.rank(lsn), 10)
+		})
+	}
 }
 
 // kindOfLine orders heartbeats and such, streamed rows, rows of incremental snapshots.

@@ -33,11 +33,19 @@ func TestCompare(t *testing.T) {
 		{name: "schema", want: []string{line}, got: []string{changed("aaa", "bbb")}, diff: []string{`line 1: valueSchema: fields[0].type: got "int64", want "int32"`}},
 		{name: "Avro", want: []string{line}, got: []string{changed("0002ff", "0002fe")}, diff: []string{"line 1: valueAvro: at byte 5: got …0002fe…, want …0002ff…"}},
 		{name: "failures count", want: []string{`{"failure":"java.X","message":"a"}`}, got: []string{`{"failure":"other"}`}},
+		{name: "goes on where the connector failed", want: []string{line, `{"failure":"java.X"}`}, got: []string{line, second, line},
+			diff: []string{`line 2: the connector failed, the task goes on: {"failure":"java.X"}`}},
+		{name: "ends where the connector failed", want: []string{line, `{"failure":"java.X"}`}, got: []string{line},
+			diff: []string{`line 2: the connector failed, the task goes on: {"failure":"java.X"}`}},
 		{name: "no failure", want: []string{line}, got: []string{`{"failure":"other"}`}, diff: []string{`line 1: got {"failure":"other"}, want {"topic":"p.t"`}},
 		{name: "Avro refuses", want: []string{`{"key":1,"keyAvroError":"org.apache.avro.X: \"a\"","value":2}`}, got: []string{`{"key":1,"keyAvroError":"ours","value":2}`}},
 		{name: "choices", want: []string{`{"property":"a","errors":["Value must be one of y, x"]}`}, got: []string{`{"property":"a","errors":["Value must be one of x, y"]}`}},
 		{name: "incremental rows elsewhere", steer: map[string]string{"oracle.unstable": "true"}, want: []string{line, row, second},
 			got: []string{row, strings.NewReplacer("2001", "2002", "0002ff", "0003ff").Replace(line), second}},
+		{name: "incremental rows elsewhere, LSNs between others", steer: map[string]string{"oracle.unstable": "true"}, want: []string{`{"source":{"lsn":2001}}`, `{"source":{"lsn":2003}}`},
+			got: []string{`{"source":{"lsn":2002}}`, `{"source":{"lsn":2003}}`}},
+		{name: "LSNs in another order", steer: map[string]string{"oracle.unstable": "true"}, want: []string{`{"source":{"lsn":2001}}`, `{"source":{"lsn":2003}}`},
+			got: []string{`{"source":{"lsn":2002}}`, `{"source":{"lsn":2002}}`}, diff: []string{"line 2: source.lsn: got 1, want 2"}},
 		{name: "incremental rows out of order", steer: map[string]string{"oracle.unstable": "true"}, want: []string{row, strings.Replace(row, "3", "4", 1)},
 			got: []string{strings.Replace(row, "3", "4", 1), row}, diff: []string{"line 1: missing: " + withoutSequence(row), "line 3: not wanted: " + withoutSequence(row)}},
 		{name: "parallel snapshot", steer: map[string]string{"oracle.unstable": "true"}, props: map[string]string{"snapshot.max.threads": "4"},
@@ -56,6 +64,37 @@ func TestCompare(t *testing.T) {
 				t.Errorf("Compare (-want +got):\n%s", d)
 			}
 		})
+	}
+}
+
+// TestCompareNames: what differs has a name, which declared.txt speaks of.
+func TestCompareNames(t *testing.T) {
+	const line = `{"topic":"t","value":{"after":{"list":[{"n":1},{"n":2}]}},"valueSchema":"aaa","headers":[]}`
+	schemas := map[string]string{"aaa": `{"type":"int32"}`, "bbb": `{"type":"int64"}`}
+	for _, test := range []struct {
+		name      string
+		want, got string
+		fields    []string
+	}{
+		{"equal", line, line, nil},
+		{"field of an element", line, strings.Replace(line, `"n":2`, `"n":3`, 1), []string{"value.after.list.n"}},
+		{"field that is not wanted", line, strings.Replace(line, `"n":2`, `"n":2,"m":1`, 1), []string{"value.after.list.m"}},
+		{"schema", line, strings.Replace(line, "aaa", "bbb", 1), []string{"valueSchema"}},
+		{"record", line, "", []string{"records"}},
+		{"failure", line, failure + `"x"}`, []string{"failure"}},
+		{"form", line, strings.Replace(line, `"topic"`, ` "topic"`, 1), []string{"form"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := &Case{Want: Output{Lines: []string{test.want}, Schemas: schemas}}
+			_, fields := c.compare(&Output{Lines: splitLines(test.got), Schemas: schemas})
+			if d := cmp.Diff(test.fields, fields); d != "" {
+				t.Errorf("compare (-want +got):\n%s", d)
+			}
+		})
+	}
+	c := &Case{Want: Output{Avro: map[string]string{"t-key.avsc": `"int"`}}}
+	if _, fields := c.compare(&Output{}); !cmp.Equal(fields, []string{"schemas"}) {
+		t.Errorf("compare with a schema missing = %q, want schemas", fields)
 	}
 }
 

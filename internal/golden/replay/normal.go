@@ -61,6 +61,7 @@ func (s *lsnSeries) rank(lsn uint64) int64 {
 // collected, then everything is replaced. Times that do not hold together become -1, so that a comparison sees them.
 type normaliser struct {
 	database string
+	prefix   string // topic.prefix
 	signals  string // table of signals as schema.table, whose rows hold random ids
 	parallel bool   // snapshot by several threads: one instant
 
@@ -76,7 +77,7 @@ type normaliser struct {
 
 func newNormaliser(c *Case, database string) *normaliser {
 	return &normaliser{
-		database: database, signals: c.Props["signal.data.collection"], parallel: c.parallelSnapshot(),
+		database: database, prefix: c.connector()["topic.prefix"], signals: c.Props["signal.data.collection"], parallel: c.parallelSnapshot(),
 		txIDs: map[int64]int64{}, txTimes: map[int64]int64{}, snapTime: map[int64]int64{}, uuids: map[string]string{}, runs: map[string]string{},
 		snapLSN: lsnSeries{base: placeSnapLSN}, eventLSN: lsnSeries{base: placeEventLSN}, endLSN: lsnSeries{base: placeEndLSN},
 	}
@@ -299,6 +300,9 @@ func (n *normaliser) record(r *Record) error {
 	}
 	s := sourceOf(r)
 	if s == nil {
+		if n.signals != "" && r.Value.IsNull() && strings.HasSuffix(r.Topic, "."+n.signals) { // a tombstone has its delete's key
+			n.scrub(r.Key.Struct())
+		}
 		return nil
 	}
 	v := r.Value.Struct()

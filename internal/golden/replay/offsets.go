@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,12 @@ func (n *normaliser) normaliseOffset(r *Record, o offsetEntry, sourceMicros *int
 	partition, err := decodeObject(o.partition)
 	if err != nil {
 		return "", fmt.Errorf("source partition %s: %w", o.partition, err)
+	}
+	if err := restoreOwn(from); err != nil {
+		return "", fmt.Errorf("source offset %s: %w", o.offset, err)
+	}
+	if len(partition) == 0 { // the task had no offset to give yet
+		partition["server"] = n.prefix
 	}
 	text := func(k string) string { s, _ := from[k].(string); return s }
 	shape := offsetShape{
@@ -52,6 +59,35 @@ func (n *normaliser) normaliseOffset(r *Record, o offsetEntry, sourceMicros *int
 		return "", err
 	}
 	return `"partition":` + p + `,"offset":` + out, nil
+}
+
+// shownFields may show an idle server's position in our offsets.
+var shownFields = []string{"lsn", "lsn_proc", "lsn_commit", "lsn_events_processed", "messageType"}
+
+// restoreOwn undoes what our offsets show of an idle server: the true value of a field that shows its position stands under the field's name
+// with our prefix; 0 and "" mean that the field is missing in truth.
+func restoreOwn(offset map[string]any) error {
+	for _, k := range sortedKeys(offset) {
+		name, own := strings.CutPrefix(k, ownField)
+		if !own || !slices.Contains(shownFields, name) {
+			continue
+		}
+		switch truth := offset[k].(type) {
+		case json.Number:
+			offset[name] = truth
+			if truth == "0" {
+				delete(offset, name)
+			}
+		case string:
+			offset[name] = truth
+			if truth == "" {
+				delete(offset, name)
+			}
+		default:
+			return fmt.Errorf("field %q: want a number or text", k)
+		}
+	}
+	return nil
 }
 
 // offsetShape tells which series an offset's LSNs are of.

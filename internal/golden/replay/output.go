@@ -110,17 +110,27 @@ func (p *printer) record(n *normaliser, r *Record, o *offsetEntry, transform Tra
 	return nil
 }
 
-// transformed prints a record behind the transforms; "" when they drop it, a failure when they fail.
+// transformed prints a record behind the transforms; "" when they drop it, a failure when they fail or make what cannot be converted.
 func (p *printer) transformed(r *Record, transform Transform) (string, error) {
-	if transform != nil {
-		var err error
-		if r, err = transform(r); err != nil {
-			return marshal(map[string]string{"failure": err.Error()})
-		}
-		if r == nil {
-			return "", nil
-		}
+	if transform == nil {
+		return p.line(r)
 	}
+	r, err := transform(r)
+	if err == nil && r == nil {
+		return "", nil
+	}
+	line := ""
+	if err == nil {
+		line, err = p.line(r)
+	}
+	if err != nil {
+		return marshal(map[string]string{"failure": err.Error()})
+	}
+	return line, nil
+}
+
+// line prints a record.
+func (p *printer) line(r *Record) (string, error) {
 	b := &strings.Builder{}
 	b.WriteString(`{"topic":` + quote(r.Topic))
 	if r.Partition >= 0 {

@@ -149,7 +149,7 @@ func (r *run) config() (map[string]string, error) {
 	props := map[string]string{"database.hostname": u.Hostname(), "database.port": port, "database.user": u.User.Username(),
 		"database.password": password, "database.dbname": r.database(), "slot.name": r.slot}
 	maps.Copy(props, r.c.connector())
-	channels := strings.Split(props["signal.enabled.channels"], ",")
+	channels := strings.FieldsFunc(props["signal.enabled.channels"], func(r rune) bool { return r == ',' || r == ' ' })
 	if slices.Contains(channels, "file") {
 		props["signal.file"] = r.signalPath()
 	}
@@ -189,7 +189,7 @@ func (r *run) start() error {
 	t := &running{cancel: cancel, done: make(chan error, 1)}
 	r.task = t
 	go func() { t.done <- task.Run(ctx, r.records) }()
-	if !r.streams() {
+	if !r.c.streams() {
 		return r.pauseIdle()
 	}
 	deadline := time.Now().Add(startTimeout)
@@ -233,15 +233,12 @@ func (r *run) query(sql string) (rows int, err error) {
 	return rows, nil
 }
 
-// streams tells whether waits go by the sync message; otherwise they go by time.
-func (r *run) streams() bool { return r.c.Steer["oracle.wait"] != "idle" }
-
 // settle waits until everything before it was delivered: a logical message of our own comes back.
 func (r *run) settle() error {
 	if r.task == nil {
 		return nil
 	}
-	if !r.streams() {
+	if !r.c.streams() {
 		return r.pauseIdle()
 	}
 	r.sync++
@@ -314,7 +311,7 @@ func (r *run) ended(err error) error {
 	r.task = nil
 	if err != nil {
 		r.failed(err)
-	} else if r.streams() {
+	} else if r.c.streams() {
 		return errors.New("the task ended by itself, without a failure")
 	}
 	return nil

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,15 +60,39 @@ func (s *session) exec(ctx context.Context, st statement) error {
 		_, err := s.conn.CopyFrom(ctx, bytes.NewReader(st.copy), st.sql)
 		return err
 	}
-	results, err := s.conn.Exec(ctx, st.sql).ReadAll()
-	if err != nil || !st.each {
+	if done, err := s.standIn(ctx, st.sql); done || err != nil {
 		return err
+	}
+	results, err := s.conn.Exec(ctx, st.sql).ReadAll()
+	if err != nil {
+		return err
+	}
+	if st.into != nil {
+		return s.setFrom(*st.into, results)
+	}
+	if !st.each {
+		return nil
 	}
 	for _, row := range results[0].Rows {
 		for _, sql := range row {
 			if _, err := s.conn.Exec(ctx, string(sql)).ReadAll(); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// setFrom makes variables of the one row of a result.
+func (s *session) setFrom(prefix string, results []*pgconn.Result) error {
+	if len(results) == 0 || len(results[0].Rows) != 1 {
+		return errors.New(`\gset: want a result of one row`)
+	}
+	for i, field := range results[0].FieldDescriptions {
+		if value := results[0].Rows[0][i]; value != nil {
+			s.vars[prefix+field.Name] = string(value)
+		} else {
+			delete(s.vars, prefix+field.Name)
 		}
 	}
 	return nil

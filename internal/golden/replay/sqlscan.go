@@ -11,6 +11,7 @@ type statement struct {
 	line int
 	sql  string
 	each bool     // \gexec: every value of the result is a statement to run
+	into *string  // \gset: the columns of the result's row become variables, with this before their names
 	copy []byte   // the rows of a COPY … FROM STDIN; nil for any other statement
 	set  []string // \set name value; sql is empty then
 }
@@ -52,7 +53,7 @@ func (s *scanner) next() (st statement, ok bool, err error) {
 			return s.command()
 		}
 		if s.text[s.pos] == '\\' {
-			return s.execEach()
+			return s.endWith()
 		}
 		if s.text[s.pos] == ';' && s.parens == 0 && s.bodies == 0 {
 			s.pos++
@@ -86,11 +87,18 @@ func (s *scanner) finish() (statement, bool, error) {
 	return st, false, fmt.Errorf(`line %d: COPY FROM STDIN without \. behind its rows`, st.line)
 }
 
-// execEach ends the statement at hand with \gexec.
-func (s *scanner) execEach() (statement, bool, error) {
-	st := statement{line: s.startLine, sql: strings.TrimSpace(s.out.String()), each: true}
-	if command := strings.TrimSpace(s.restOfLine()); command != `\gexec` {
-		return st, false, fmt.Errorf(`line %d: psql command %s behind a statement: only \gexec is understood`, st.line, command)
+// endWith ends the statement at hand with the command behind it: \g, \gexec or \gset.
+func (s *scanner) endWith() (statement, bool, error) {
+	st := statement{line: s.startLine, sql: strings.TrimSpace(s.out.String())}
+	words := append(strings.Fields(s.restOfLine()), "")
+	switch {
+	case len(words) == 2 && words[0] == `\g`:
+	case len(words) == 2 && words[0] == `\gexec`:
+		st.each = true
+	case len(words) <= 3 && words[0] == `\gset`:
+		st.into = &words[1]
+	default:
+		return st, false, fmt.Errorf(`line %d: psql command %s behind a statement: only \g, \gexec and \gset are understood`, st.line, strings.Join(words[:len(words)-1], " "))
 	}
 	return st, true, nil
 }

@@ -30,6 +30,8 @@ func renderStatements(s *scanner) string {
 			return b.String()
 		case st.set != nil:
 			fmt.Fprintf(&b, "%d: \\set %s=%s\n", st.line, st.set[0], st.set[1])
+		case st.into != nil:
+			fmt.Fprintf(&b, "%d: into %q: %s\n", st.line, *st.into, st.sql)
 		case st.each:
 			fmt.Fprintf(&b, "%d: each of %s\n", st.line, st.sql)
 		case st.copy != nil:

@@ -3,7 +3,8 @@
 // In: a test. Out: a server, shared by the tests of one process, or a fresh database in it, or a server of the test's own. Servers end with
 // the process at the latest; no goroutines.
 //
-// With the environment variable TANDEM_TEST_POSTGRES, the URL of a superuser, databases are made in that server instead.
+// With the environment variable TANDEM_TEST_POSTGRES, the URL of a superuser, databases are made in that server instead; with
+// TANDEM_TEST_POSTGRES_VERSION, a major version, servers are of that version.
 package pgtest
 
 import (
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,20 @@ import (
 
 	"github.com/tandem-cdc/tandem/internal/pgserver"
 )
+
+// Environment variables that choose the server of the tests.
+const (
+	URLVariable     = "TANDEM_TEST_POSTGRES"         // an URL of a superuser
+	VersionVariable = "TANDEM_TEST_POSTGRES_VERSION" // a major version
+)
+
+// quiet are settings of shared servers: nobody but the tests writes WAL, and nobody waits for it.
+var quiet = map[string]string{
+	"autovacuum":         "off",
+	"checkpoint_timeout": "1h",
+	"max_wal_size":       "4GB",
+	"wal_writer_delay":   "10ms", // what is not committed, a logical message for one, is flushed by the WAL writer only
+}
 
 // shared are the servers of this process, by major version; 0 is the one of whichever version is found.
 var shared struct {
@@ -31,7 +47,21 @@ var shared struct {
 // Server returns the server that all tests of this process share. It is started at the first call.
 func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
-	return Version(t, 0)
+	return Version(t, Wanted(t))
+}
+
+// Wanted is the major version that TANDEM_TEST_POSTGRES_VERSION names; 0 when any will do.
+func Wanted(t testing.TB) int {
+	t.Helper()
+	text := os.Getenv(VersionVariable)
+	if text == "" {
+		return 0
+	}
+	major, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s=%s: want a major version of PostgreSQL", VersionVariable, text)
+	}
+	return major
 }
 
 // Version returns a shared server of a major version, whose programs are fetched when they are not on the machine.
@@ -45,9 +75,9 @@ func Version(t testing.TB, major int) *pgserver.Server {
 	if shared.errs[major] != nil {
 		t.Fatal(shared.errs[major])
 	}
-	s, err := pgserver.Start(context.Background(), pgserver.Options{Version: major, Progress: progress(t)})
+	s, err := pgserver.Start(context.Background(), pgserver.Options{Version: major, Settings: quiet, Progress: progress(t)})
 	if err != nil {
-		err = fmt.Errorf("start a private PostgreSQL: %w\nor name a server with TANDEM_TEST_POSTGRES=postgres://superuser:password@host:port/postgres", err)
+		err = fmt.Errorf("start a private PostgreSQL: %w\nor name a server with %s=postgres://superuser:password@host:port/postgres", err, URLVariable)
 		if shared.errs == nil {
 			shared.errs = map[int]error{}
 		}
@@ -66,6 +96,9 @@ func PrivateServer(t testing.TB, opts pgserver.Options) *pgserver.Server {
 	t.Helper()
 	if opts.Progress == nil {
 		opts.Progress = progress(t)
+	}
+	if opts.Version == 0 {
+		opts.Version = Wanted(t)
 	}
 	s, err := pgserver.Start(context.Background(), opts)
 	if err != nil {
@@ -86,7 +119,7 @@ func progress(t testing.TB) func(string) {
 // Database creates a fresh database and returns its URL. When the test ends it is dropped, with its replication slots.
 func Database(t testing.TB) string {
 	t.Helper()
-	admin := os.Getenv("TANDEM_TEST_POSTGRES")
+	admin := os.Getenv(URLVariable)
 	if admin == "" {
 		admin = Server(t).URL("postgres")
 	}
@@ -103,7 +136,7 @@ func databaseIn(t testing.TB, admin string) string {
 	t.Helper()
 	u, err := url.Parse(admin)
 	if err != nil {
-		t.Fatalf("read TANDEM_TEST_POSTGRES: %v", err)
+		t.Fatalf("read %s: %v", URLVariable, err)
 	}
 	name := "t" + strings.ToLower(rand.Text())
 	if err := exec(admin, "CREATE DATABASE "+name); err != nil {

@@ -49,6 +49,26 @@ func TestServerIsShared(t *testing.T) {
 	connect(t, DatabaseIn(t, Server(t)))
 }
 
+func TestWanted(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "17": 17} {
+		t.Setenv(VersionVariable, text)
+		if got := Wanted(t); got != want {
+			t.Errorf("Wanted with %s=%s = %d, want %d", VersionVariable, text, got, want)
+		}
+	}
+}
+
+// TestServerIsQuiet: recordings hold where nobody else writes WAL.
+func TestServerIsQuiet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server; not with -short")
+	}
+	var autovacuum string
+	if err := connect(t, Server(t).URL("postgres")).QueryRow(t.Context(), "SHOW autovacuum").Scan(&autovacuum); err != nil || autovacuum != "off" {
+		t.Errorf("autovacuum of a shared server is %q, %v; want off", autovacuum, err)
+	}
+}
+
 func connect(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
