@@ -201,3 +201,48 @@ func escaped(s string) string {
 	}
 	return b.String()
 }
+
+// TestDebeziumStyle: every error of an option in Debezium's words, those of its type first.
+func TestDebeziumStyle(t *testing.T) {
+	var name string
+	port, wait, on, batch := 1, time.Second, false, 1
+	m := mode("fast")
+	keys := Keys{
+		String(&name, "name", "Name.", Required(), Check(func(text string) error {
+			if text == "" {
+				return Complain("%s has invalid format", text)
+			}
+			return nil
+		})),
+		Int(&port, "port", "Port.", 1, 65535, Says("An integer is expected", "An integer is expected")),
+		Int(&batch, "batch", "Batch.", 1, 100),
+		Millis(&wait, "wait.ms", "Wait.", 0, As32()),
+		Bool(&on, "on", "On.", Twice()),
+		Enum(&m, "mode", "Mode.", []mode{"fast", "slow"}, Deny("custom", "write it down.")),
+	}
+	report := keys.ParseAs(DebeziumStyle, map[string]string{"port": "0", "batch": " 5", "wait.ms": "9999999999", "on": "yes", "mode": "x"})
+	report.Exclusive(map[string]string{"port": "", "mode": "x"}, "port", "mode")
+	want := []string{
+		"The 'name' value is invalid: A value is required", "The 'name' value is invalid:  has invalid format",
+		"The 'port' value is invalid: Value must be at least 1",
+		"The 'batch' value is invalid: An integer is expected", "The 'batch' value is invalid: A positive, non-zero integer value is expected",
+		"The 'wait.ms' value is invalid: An integer is expected", "The 'wait.ms' value is invalid: An non-negative integer is expected",
+		"The 'on' value is invalid: Either 'true' or 'false' is expected", "The 'on' value is invalid: Either 'true' or 'false' is expected",
+		`The 'mode' value is invalid: "port" is already specified`, "The 'mode' value is invalid: Value must be one of fast, slow, custom",
+	}
+	if diff := cmp.Diff(want, messages(report.Errors)); diff != "" {
+		t.Errorf("errors (-want +got)\n%s", diff)
+	}
+	report = keys.ParseAs(DebeziumStyle, map[string]string{"name": "n", "mode": "Custom"})
+	if diff := cmp.Diff([]string{`Option "mode"="Custom" is not supported: write it down.`}, messages(report.Errors)); diff != "" {
+		t.Errorf("errors of a denied value (-want +got)\n%s", diff)
+	}
+}
+
+func TestSplitListEscapes(t *testing.T) {
+	for text, want := range map[string][]string{`a\,b,c`: {"a,b", "c"}, `a\\,b`: {`a\\`, "b"}, `a\.b\`: {`a\.b\`}, " , a": {"", "a"}, "": nil} {
+		if diff := cmp.Diff(want, SplitList(text)); diff != "" {
+			t.Errorf("SplitList(%q) (-want +got)\n%s", text, diff)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,8 +52,13 @@ type Key struct {
 	Aliases    []string // older names, accepted with a warning
 	NoEffect   bool     // accepted for the files that have it; Doc says why it does nothing
 
-	shown   string // documentation: the default, where it depends on the machine
-	limits  string // documentation: which values, where Values does not list them
+	denied  map[string]string // values that are refused, with what to do instead
+	number  string            // Debezium's words for text that is no number
+	bounds  string            // Debezium's words for a number out of range; "" when it does not look
+	twice   bool              // Debezium says of a boolean twice what is wrong with it
+	raw     bool              // blanks around the text belong to it
+	shown   string            // documentation: the default, where it depends on the machine
+	limits  string            // documentation: which values, where Values does not list them
 	kind    kind
 	match   *regexp.Regexp                // families: which names
 	assign  func(text string) error       // parses, checks, stores
@@ -103,6 +110,39 @@ func Check(f func(text string) error) Option {
 	return func(k *Key) { k.checks = append(k.checks, f) }
 }
 
+// Deny names a value that the original takes and this does not; instead says what to do.
+func Deny(value, instead string) Option {
+	return func(k *Key) {
+		if k.denied == nil {
+			k.denied = make(map[string]string)
+		}
+		k.denied[value] = instead
+	}
+}
+
+// Says sets Debezium's words for text that is no number, and for one out of range, where they are not those of the type and the bounds. Empty bounds
+// mean that Debezium does not look at them.
+func Says(number, bounds string) Option {
+	return func(k *Key) { k.number, k.bounds = number, bounds }
+}
+
+// Twice is for a boolean of which Debezium says everything twice.
+func Twice() Option { return func(k *Key) { k.twice = true } }
+
+// ClassName makes an Enum an option of type CLASS, whose values are the Java classes there are; another class is refused, and instead says what to do.
+func ClassName(instead string) Option {
+	return func(k *Key) { k.Type, k.note = TypeClass, instead }
+}
+
+// OnlyJVM marks an option that tunes or observes the JVM: it is checked, named in a warning and left.
+func OnlyJVM() Option { return func(k *Key) { k.kind = ignored } }
+
+// Text makes a list an option of type STRING.
+func Text() Option { return func(k *Key) { k.Type = TypeString } }
+
+// As32 makes a duration an option of type INT.
+func As32() Option { return func(k *Key) { k.Type = TypeInt } }
+
 // Match requires the whole text to match.
 func Match(re *regexp.Regexp, want string) Option {
 	check := Check(func(text string) error {
@@ -144,17 +184,19 @@ func Password(dst *Secret, name, doc string, opts ...Option) Key {
 
 // Bool takes true and false in any case.
 func Bool(dst *bool, name, doc string, opts ...Option) Key {
-	return newKey(name, TypeBoolean, doc, strconv.FormatBool(*dst), opts, func(s string) error {
+	k := newKey(name, TypeBoolean, doc, strconv.FormatBool(*dst), opts, nil)
+	k.assign = func(s string) error {
 		switch strings.ToLower(s) {
 		case "true":
 			*dst = true
 		case "false":
 			*dst = false
 		default:
-			return complain("Expected value to be either true or false")
+			return complaint{"Expected value to be either true or false", wordsOfBool(k.twice)}
 		}
 		return nil
-	})
+	}
+	return k
 }
 
 // Int is a 32-bit integer between low and high.
@@ -168,25 +210,16 @@ func Long(dst *int64, name, doc string, low, high int64, opts ...Option) Key {
 }
 
 func integer[N int | int64](dst *N, name string, t Type, doc string, low, high int64, opts []Option) Key {
-	k := newKey(name, t, doc, strconv.FormatInt(int64(*dst), 10), opts, func(s string) error {
-		bits := 64
-		if t == TypeInt {
-			bits = 32
+	k := newKey(name, t, doc, strconv.FormatInt(int64(*dst), 10), opts, nil)
+	parse := k.bounded(low, high)
+	k.assign = func(s string) error {
+		n, err := parse(s)
+		if err == nil {
+			*dst = N(n)
 		}
-		n, err := strconv.ParseInt(s, 10, bits)
-		if err != nil {
-			return complain("Not a number of type %s", t)
-		}
-		if n < low {
-			return complain("Value must be at least %d", low)
-		}
-		if n > high {
-			return complain("Value must be no more than %d", high)
-		}
-		*dst = N(n)
-		return nil
-	})
-	if k.limits = within64(low, high); t == TypeInt {
+		return err
+	}
+	if k.limits = within64(low, high); t != TypeLong {
 		k.limits = within32(low, high)
 	}
 	return k
@@ -194,30 +227,59 @@ func integer[N int | int64](dst *N, name string, t Type, doc string, low, high i
 
 // Millis is a duration given in milliseconds, at least low.
 func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Option) Key {
-	k := newKey(name, TypeLong, doc, strconv.FormatInt(dst.Milliseconds(), 10), opts, func(s string) error {
-		n, err := strconv.ParseInt(s, 10, 64)
+	k := newKey(name, TypeLong, doc, strconv.FormatInt(dst.Milliseconds(), 10), opts, nil)
+	least := low.Milliseconds()
+	parse := k.bounded(least, math.MaxInt64)
+	k.assign = func(s string) error {
+		n, err := parse(s)
 		if err != nil {
-			return complain("Not a number of type %s", TypeLong)
-		}
-		if n < low.Milliseconds() {
-			return complain("Value must be at least %d", low.Milliseconds())
+			return err
 		}
 		const most = int64(1<<63-1) / int64(time.Millisecond) // Java's "for ever" is Long.MAX_VALUE ms
-		*dst = time.Duration(min(n, most)) * time.Millisecond
+		*dst = time.Duration(max(min(n, most), -most)) * time.Millisecond
 		return nil
-	})
+	}
 	if low > math.MinInt64 {
-		k.limits = within64(low.Milliseconds(), math.MaxInt64)
+		k.limits = within64(least, math.MaxInt64)
 	}
 	return k
 }
 
-// complaint is a sentence of ConfigDef, which begins with a capital, as an error.
-type complaint string
-
-func (c complaint) Error() string { return string(c) }
-
-func complain(format string, args ...any) error { return complaint(fmt.Sprintf(format, args...)) }
+// bounded reads a number of the key's type between low and high.
+func (k *Key) bounded(low, high int64) func(string) (int64, error) {
+	bits, t := 32, k.Type
+	if t == TypeLong {
+		bits = 64
+	}
+	k.raw = true
+	if k.number == "" {
+		k.number, k.bounds = wordsOfNumber(t, low)
+	}
+	number, bounds := k.number, k.bounds
+	narrow := t == TypeLong && strings.Contains(bounds, "integer") // Debezium then reads an int, whatever the type
+	outside := func(n int64, format string, args ...any) error {
+		if bounds == "" || bounds == number || n >= 0 && strings.Contains(bounds, "non-negative") {
+			return Complain(format, args...)
+		}
+		return complaint{fmt.Sprintf(format, args...), []string{bounds}}
+	}
+	return func(s string) (int64, error) {
+		n, err := strconv.ParseInt(s, 10, bits)
+		switch {
+		case err != nil && bounds != "":
+			return 0, complaint{fmt.Sprintf("Not a number of type %s", t), []string{number, bounds}}
+		case err != nil:
+			return 0, complaint{fmt.Sprintf("Not a number of type %s", t), []string{number}}
+		case narrow && n > math.MaxInt32:
+			return 0, complaint{fmt.Sprintf("Value must be no more than %d", math.MaxInt32), []string{bounds}}
+		case n < low:
+			return 0, outside(n, "Value must be at least %d", low)
+		case n > high:
+			return 0, Complain("Value must be no more than %d", high)
+		}
+		return n, nil
+	}
+}
 
 // Enum takes one of values in any case and stores it as written here.
 func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
@@ -225,6 +287,7 @@ func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
 	for _, v := range values {
 		k.Values = append(k.Values, string(v))
 	}
+	choices := slices.Concat(k.Values, slices.Sorted(maps.Keys(k.denied)))
 	k.assign = func(s string) error {
 		for _, v := range values {
 			if strings.EqualFold(s, string(v)) {
@@ -232,12 +295,18 @@ func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
 				return nil
 			}
 		}
-		return complain("Value must be one of %s", strings.Join(k.Values, ", "))
+		switch {
+		case k.Type == TypeClass && strings.ContainsAny(s, " \t#(") || k.Type == TypeClass && s == "":
+			return complaint{"Value must be one of " + strings.Join(choices, ", "), []string{"A Java class name is expected"}}
+		case k.Type == TypeClass:
+			return Complain("Value must be one of %s: %s", strings.Join(choices, ", "), k.note)
+		}
+		return Complain("Value must be one of %s", strings.Join(choices, ", "))
 	}
 	return k
 }
 
-// List is a comma separated list; a comma inside an element is written "\,". Blanks around elements are trimmed, an empty text is
+// List is a comma separated list; a comma inside an element is written "\,", and what stands behind another backslash is left alone. Blanks around elements are trimmed, an empty text is
 // an empty list.
 func List(dst *[]string, name, doc string, opts ...Option) Key {
 	return newKey(name, TypeList, doc, strings.Join(*dst, ","), opts, func(s string) error { *dst = SplitList(s); return nil })
@@ -252,9 +321,12 @@ func SplitList(s string) []string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch {
-		case s[i] == '\\' && i+1 < len(s) && s[i+1] == ',':
-			b.WriteByte(',')
+		case s[i] == '\\' && i+1 < len(s):
 			i++
+			if s[i] != ',' {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(s[i])
 		case s[i] == ',':
 			out = append(out, strings.TrimSpace(b.String()))
 			b.Reset()

@@ -1,0 +1,1 @@
+CREATE TABLE t (id serial PRIMARY KEY, a text not null, n int NOT NULL);create unique index ix on t(a); CREATE TABLE u (id serial PRIMARY KEY, a text); INSERT INTO t (a,n) VALUES ('one',1),('two',2); INSERT INTO u(a) VALUES('x');

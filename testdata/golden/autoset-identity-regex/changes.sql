@@ -1,0 +1,1 @@
+UPDATE t SET n=5 WHERE id=1; UPDATE t SET a='zwei' WHERE id=2; UPDATE u SET a='y'; DELETE FROM t WHERE id=1; DELETE FROM u;
