@@ -18,6 +18,7 @@ type resume struct {
 	skip   bool // the whole transaction at hand
 	stored position
 	events uint32 // seen at the stored lsn
+	redo   bool   // the change at hand was pending: its signal was carried out, it was not published
 }
 
 func newResume(p *position) resume {
@@ -30,8 +31,17 @@ func newResume(p *position) resume {
 	return resume{on: true, stored: *p}
 }
 
-// inside tells whether the position may lie before the end of its transaction.
-func (p *position) inside() bool { return p.hasXID && p.kind != typeCommit }
+// inside tells whether the position may lie before the end of its transaction. Of an offset without a type nobody knows; one that is no
+// further than its last commit is taken to be that commit: it may repeat changes, but it drops none.
+func (p *position) inside() bool {
+	switch p.kind {
+	case typeCommit, typeNone:
+		return false
+	case typeOther:
+		return p.hasXID && p.lsn > p.commit
+	}
+	return p.hasXID
+}
 
 // begin decides about a transaction.
 func (r *resume) begin(c *cdc.Change) {
@@ -91,9 +101,21 @@ func (r *resume) drops(c *cdc.Change) bool {
 		return false
 	}
 	r.events++
-	if r.events <= max(r.stored.events, 1) { // Debezium before 3.7 stored no count: one change
+	if r.events <= r.processed() {
 		return true
 	}
-	r.on = false
+	r.on, r.redo = false, r.stored.pending
 	return false
+}
+
+// processed is how many changes at the stored lsn were published. Debezium before 3.7 stored no count: one, if it was a change.
+func (r *resume) processed() uint32 {
+	if r.stored.kind == typeOther {
+		return r.stored.events
+	}
+	n := max(r.stored.events, 1)
+	if r.stored.pending {
+		n--
+	}
+	return n
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -102,17 +103,21 @@ func fetchRegistry(ctx context.Context) (string, error) {
 		if err := maven(ctx, download, "copy", "-Dartifact="+artifact, "-DoutputDirectory="+download); err != nil {
 			return err
 		}
-		return unpack(filepath.Join(download, "apicurio-registry-app-"+RegistryVersion+"-all.tar.gz"), dir)
+		return unpack(filepath.Join(download, "apicurio-registry-app-"+RegistryVersion+"-all.tar.gz"), dir, "")
 	})
 }
 
 // maven runs one goal of the dependency plugin.
 func maven(ctx context.Context, dir, goal string, args ...string) error {
+	return mavenPlugin(ctx, pluginVersion, dir, goal, args...)
+}
+
+func mavenPlugin(ctx context.Context, version, dir, goal string, args ...string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
 		return errors.New("mvn is not in PATH: install Maven, or fill the cache on a machine that has it and set TANDEM_JVM_CACHE")
 	}
-	cmd := exec.CommandContext(ctx, mvn, append([]string{"-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:" + pluginVersion + ":" + goal}, args...)...)
+	cmd := exec.CommandContext(ctx, mvn, append([]string{"-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:" + version + ":" + goal}, args...)...)
 	cmd.Dir = dir
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -122,8 +127,8 @@ func maven(ctx context.Context, dir, goal string, args ...string) error {
 	return nil
 }
 
-// unpack extracts the plain files of a tar.gz.
-func unpack(archive, dir string) error {
+// unpack extracts the plain files of a tar.gz, or those that match a pattern of path.Match.
+func unpack(archive, dir, pattern string) error {
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
@@ -141,7 +146,7 @@ func unpack(archive, dir string) error {
 		if err != nil {
 			return fmt.Errorf("unpack %s: %w", archive, err)
 		}
-		if h.Typeflag != tar.TypeReg {
+		if wanted, err := path.Match(pattern, h.Name); err != nil || h.Typeflag != tar.TypeReg || pattern != "" && !wanted {
 			continue
 		}
 		name := filepath.FromSlash(h.Name)

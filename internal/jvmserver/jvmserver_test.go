@@ -104,7 +104,7 @@ func TestUnpack(t *testing.T) {
 		if err := os.WriteFile(archive, b.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		err := unpack(archive, filepath.Join(dir, "out"))
+		err := unpack(archive, filepath.Join(dir, "out"), "")
 		if (err == nil) != works {
 			t.Errorf("unpack(%q) = %v, success is wanted to be %v", name, err, works)
 		}

@@ -1,0 +1,21 @@
+BEGIN;
+UPDATE t SET k = 2;
+UPDATE t SET nn = 'later', d = 'e';
+COMMIT;
+-- oracle: wait
+BEGIN;
+INSERT INTO t (id, k) VALUES (5, 1);
+UPDATE t SET big = 'five', nn = 'fn' WHERE id = 5;
+COMMIT;
+-- oracle: wait
+UPDATE t SET k = 9;
+-- oracle: wait
+UPDATE t SET nn = 'n3';
+-- oracle: wait
+BEGIN;
+UPDATE t SET k = 11;
+UPDATE t SET nn = NULL;
+UPDATE t SET big = 'changed';
+COMMIT;
+-- oracle: wait
+DELETE FROM t;

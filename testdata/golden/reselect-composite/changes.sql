@@ -1,0 +1,3 @@
+UPDATE t SET k = 2;
+-- oracle: wait
+DELETE FROM t;

@@ -1,0 +1,5 @@
+BEGIN;
+UPDATE t SET k = 2;
+DELETE FROM t;
+COMMIT;
+INSERT INTO t VALUES (7, 'b', 'n', 3, 'd');

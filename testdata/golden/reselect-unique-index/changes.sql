@@ -1,0 +1,4 @@
+BEGIN;
+UPDATE t SET k = 2;
+UPDATE t SET nn = 'x';
+COMMIT;
