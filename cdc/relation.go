@@ -19,6 +19,7 @@ type Relation struct {
 	Name     string
 	Identity Identity
 	Columns  []Column
+	Read     bool // made of the catalog, for a snapshot, and not announced in the stream
 }
 
 // Column is one column of a Relation, in the order of the tuples.

@@ -26,6 +26,9 @@ type Catalog struct {
 // New returns a catalog over conn; it does not read yet.
 func New(conn *pgx.Conn) *Catalog { return &Catalog{conn: conn} }
 
+// Use reads over another connection from now on, and keeps what was read.
+func (c *Catalog) Use(conn *pgx.Conn) { c.conn = conn }
+
 // TableName names a table that exists.
 type TableName struct {
 	OID          uint32
@@ -82,7 +85,7 @@ func (c *Catalog) Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, err
 
 func (c *Catalog) read(ctx context.Context, query string, args ...any) (*cdc.Relation, *cdc.Table, bool, error) {
 	var (
-		rel      cdc.Relation
+		rel      = cdc.Relation{Read: true}
 		table    cdc.Table
 		identity string
 	)
@@ -134,10 +137,10 @@ func (c *Catalog) columns(ctx context.Context, rel *cdc.Relation, table *cdc.Tab
 }
 
 // key reads the columns that identify a row: the primary key's in the order of the constraint, else those of the first unique index of plain
-// columns. First is by JDBC's order: clustered indexes, then by name.
+// columns, which it only INCLUDEs, too. First is by JDBC's order: clustered indexes, then by name.
 func (c *Catalog) key(ctx context.Context, oid uint32, table *cdc.Table) error {
 	err := c.conn.QueryRow(ctx, `SELECT i.indisprimary, (SELECT array_agg(a.attname::text ORDER BY k.n)
-			FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)
+			FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (attnum, n) JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts OR NOT i.indisprimary)
 		FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 		WHERE i.indrelid = $1 AND i.indisunique AND i.indexprs IS NULL AND (i.indisvalid OR i.indisprimary)
 		ORDER BY i.indisprimary DESC, i.indisclustered DESC, x.relname LIMIT 1`, oid).Scan(&table.PrimaryKey, &table.Key)

@@ -130,7 +130,7 @@ func TestKeys(t *testing.T) {
 	}{
 		"pk":        {key: []string{"c", "a"}, primary: true, identity: []bool{true, false, true}},
 		"none":      {identity: []bool{false}},
-		"uniq":      {key: []string{"c", "a"}, identity: []bool{false, false, false}},
+		"uniq":      {key: []string{"c", "a", "b"}, identity: []bool{false, false, false}},
 		"clustered": {key: []string{"b"}, identity: []bool{false, false}},
 		"expr":      {identity: []bool{false}},
 		"ident":     {key: []string{"b"}, primary: true, identity: []bool{true, false}},

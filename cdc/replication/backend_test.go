@@ -212,7 +212,7 @@ func TestWire(t *testing.T) {
 			if n, err := w.read(buf[:], time.Now().Add(time.Hour)); string(buf[:n]) != "hello" || err != nil {
 				t.Errorf("read = %q, %v, want %q", buf[:n], err, "hello")
 			}
-			if err := w.write([]byte("back"), time.Now().Add(time.Hour)); err != nil {
+			if _, err := w.write([]byte("back"), time.Now().Add(time.Hour)); err != nil {
 				t.Errorf("write = %v", err)
 			}
 			if n, err := server.Read(buf[:]); string(buf[:n]) != "back" || err != nil {
@@ -220,7 +220,7 @@ func TestWire(t *testing.T) {
 			}
 			var err error
 			for err == nil { // nobody reads
-				err = w.write(make([]byte, 64<<10), time.Now().Add(time.Millisecond))
+				_, err = w.write(make([]byte, 64<<10), time.Now().Add(time.Millisecond))
 			}
 			if !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("write to a full connection = %v, want %v", err, os.ErrDeadlineExceeded)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net"
 	"regexp"
@@ -49,6 +50,10 @@ type Config struct {
 
 	TCPKeepAlive   bool
 	ConnectSeconds int           // of one attempt to connect; 0 for no bound
+	LoginSeconds   int           // the same
+	SocketSeconds  int           // of silence, after which a peer that answers no probes is dead; 0: the system's
+	Schema         string        // search_path; "": the role's
+	Options        string        // -c name=value
 	QueryTimeout   time.Duration // statement_timeout of ordinary connections; 0 for none
 }
 
@@ -74,8 +79,9 @@ func (c *Config) Keys() config.Keys {
 	)
 	return config.Keys{
 		config.String(&c.Host, "database.hostname", "Host of the database server.", config.Required(), config.Rank(config.High), config.Group(group),
-			config.Match(hostName, "a host name or an address")),
-		config.Int(&c.Port, "database.port", "Port of the database server.", 1, math.MaxUint16, config.Rank(config.High), config.Group(group)),
+			config.Check(checkHost)),
+		config.Int(&c.Port, "database.port", "Port of the database server.", 1, math.MaxUint16, config.Rank(config.High), config.Group(group),
+			config.Says("An integer is expected", "An integer is expected")),
 		config.String(&c.User, "database.user", "Role to connect as. It needs LOGIN, REPLICATION and SELECT on the captured tables.", config.Required(), config.Rank(config.High), config.Group(group)),
 		config.Password(&c.Password, "database.password", "Password of the role.", config.Null(), config.Rank(config.High), config.Group(group)),
 		config.String(&c.Name, "database.dbname", "Database whose changes are captured.", config.Required(), config.Rank(config.High), config.Group(group)),
@@ -85,10 +91,17 @@ func (c *Config) Keys() config.Keys {
 		config.String(&c.SSLKey, "database.sslkey", "File of the client's key: PEM, or PKCS #8 in DER as pgjdbc reads it.", config.Null(), config.Group(ssl)),
 		config.Password(&c.SSLPassword, "database.sslpassword", "Password of the client's key.", config.Null(), config.Group(ssl)),
 		config.String(&c.SSLRootCert, "database.sslrootcert", "File of the certificates that may sign the server's, PEM; the system's without.", config.Null(), config.Group(ssl)),
-		config.Bool(&c.TCPKeepAlive, "database.tcpKeepAlive", "Probe idle connections so that a dead peer is noticed.", config.Group(advanced)),
-		config.Int(&c.ConnectSeconds, "database.connectTimeout", "Seconds until an attempt to connect is given up; 0 for no bound.", 0, math.MaxInt32, config.Rank(config.Low), config.Group(advanced)),
-		config.Millis(&c.QueryTimeout, "database.query.timeout.ms", "Time after which the server ends a query; 0 for no bound.", 0, config.Rank(config.Low), config.Group(advanced)),
+		config.Bool(&c.TCPKeepAlive, "database.tcpKeepAlive", "Probe idle connections so that a dead peer is noticed.", config.Group(advanced), config.Twice()),
+		config.Millis(&c.QueryTimeout, "database.query.timeout.ms", "Time after which the server ends a query; 0 for no bound.", 0, config.Rank(config.Low), config.Group(group),
+			config.As32(), config.Says("An integer is expected", "")),
 	}
+}
+
+func checkHost(text string) error {
+	if text != "" && hostName.FindString(text) != text {
+		return config.Complain("%s has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)", text)
+	}
+	return nil
 }
 
 // address is how errors name the server.
@@ -122,18 +135,43 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 		return nil, fmt.Errorf("connect to %s: %w", c.address(), err)
 	}
 	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = c.Host, uint16(c.Port), c.User, c.Password.Reveal(), c.Name
-	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = time.Duration(c.ConnectSeconds)*time.Second, nil, nil
+	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = c.connectTimeout(), nil, nil
 	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = "", "", "", "prefer"
 	cfg.MinProtocolVersion, cfg.MaxProtocolVersion = "3.0", "3.0"
 	cfg.TLSConfig, cfg.Fallbacks = tlsConfigs[0], nil
 	for _, t := range tlsConfigs[1:] {
 		cfg.Fallbacks = append(cfg.Fallbacks, &pgconn.FallbackConfig{Host: cfg.Host, Port: cfg.Port, TLSConfig: t})
 	}
-	cfg.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: c.TCPKeepAlive}, KeepAlive: keepAlive(c.TCPKeepAlive)}).DialContext
-	cfg.RuntimeParams = session()
+	cfg.DialFunc = (&net.Dialer{KeepAliveConfig: c.probes(), KeepAlive: keepAlive(c.TCPKeepAlive)}).DialContext
+	if cfg.RuntimeParams, err = parseOptions(c.Options); err != nil {
+		return nil, fmt.Errorf("database.options: %w", err)
+	}
+	if c.Schema != "" {
+		cfg.RuntimeParams["search_path"] = c.Schema
+	}
+	maps.Copy(cfg.RuntimeParams, session())
 	cfg.RuntimeParams["application_name"] = application
 	cfg.RuntimeParams["statement_timeout"] = strconv.FormatInt(min(statementTimeout.Milliseconds(), math.MaxInt32), 10)
 	return cfg, nil
+}
+
+// connectTimeout is the shorter of both bounds, 0 without any.
+func (c *Config) connectTimeout() time.Duration {
+	seconds := c.ConnectSeconds
+	if c.LoginSeconds > 0 && (seconds == 0 || c.LoginSeconds < seconds) {
+		seconds = c.LoginSeconds
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// probes are sent on idle connections: half of database.socketTimeout after the last byte, and three times in the other half.
+func (c *Config) probes() net.KeepAliveConfig {
+	k := net.KeepAliveConfig{Enable: c.TCPKeepAlive || c.SocketSeconds > 0}
+	if c.SocketSeconds > 0 {
+		half := max(time.Duration(c.SocketSeconds)*time.Second/2, time.Second)
+		k.Idle, k.Interval, k.Count = half, max(half/3, time.Second), 3
+	}
+	return k
 }
 
 // keepAlive is net.Dialer's: negative turns off what it does by default.

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"strconv"
@@ -104,8 +105,15 @@ type CreatedSlot struct {
 }
 
 // CreateSlot creates a slot for pgoutput and exports the snapshot at its start. It waits for the transactions that run at that moment,
-// however long they take. failover asks for a failover slot where the server can make one: a primary of version 17 or newer.
-func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool) (CreatedSlot, error) {
+// for at most timeout if that is not 0; the error is retriable then. failover asks for a failover slot where the server can make one: a primary of version 17 or newer.
+func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool, timeout time.Duration) (CreatedSlot, error) {
+	if timeout > 0 { // statement_timeout does not concern replication commands
+		defer time.AfterFunc(timeout, func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			_ = c.pg.CancelRequest(ctx) // else the wait goes on
+		}).Stop()
+	}
 	options := ""
 	if failover && c.version() >= 17 {
 		standby, err := c.inRecovery(ctx)
@@ -116,18 +124,43 @@ func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool) (Crea
 			options = " (FAILOVER)"
 		}
 	}
-	// The grammar exports the snapshot unless told otherwise.
-	sql := fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL %s%s", quoteIdentifier(name), plugin, options)
-	r, err := pglogrepl.ParseCreateReplicationSlot(c.pg.Exec(ctx, sql))
-	if err != nil {
+	created, err := c.createSlot(ctx, name, "LOGICAL "+plugin+options)
+	if pgerror.Code(err) != "" {
 		return CreatedSlot{}, c.createError(ctx, name, err)
+	}
+	return created, pgerror.Wrap(err, "create slot %q", name)
+}
+
+// CreateTemporarySlot creates a slot that ends with this connection, and exports the snapshot at its start. It waits for the transactions that
+// run at that moment. beside is the slot that it stands beside, whose name its own begins with.
+func (c *Conn) CreateTemporarySlot(ctx context.Context, beside string) (CreatedSlot, error) {
+	var random [4]byte
+	rand.Read(random[:]) // never fails. A slot of the same name may still belong to a run whose end the server has not noticed
+	suffix := fmt.Sprintf("_%x", random)
+	name := beside[:min(len(beside), maxSlotName-len(suffix))] + suffix
+	created, err := c.createSlot(ctx, name, "TEMPORARY LOGICAL "+plugin)
+	switch pgerror.Code(err) {
+	case "53400", "53300", "55000", "0A000": // configuration_limit_exceeded, too_many_connections, object_not_in_prerequisite_state, feature_not_supported
+		return CreatedSlot{}, &SlotError{Slot: name, Err: ErrNoSlotFree, Detail: err.Error()}
+	}
+	return created, pgerror.Wrap(err, "create temporary slot %q", name)
+}
+
+// maxSlotName is NAMEDATALEN - 1.
+const maxSlotName = 63
+
+// createSlot runs the command. The grammar exports the snapshot unless told otherwise.
+func (c *Conn) createSlot(ctx context.Context, name, kind string) (CreatedSlot, error) {
+	r, err := pglogrepl.ParseCreateReplicationSlot(c.pg.Exec(ctx, fmt.Sprintf("CREATE_REPLICATION_SLOT %s %s", quoteIdentifier(name), kind)))
+	if err != nil {
+		return CreatedSlot{}, err
 	}
 	lsn, err := cdc.ParseLSN(r.ConsistentPoint)
 	if err != nil {
-		return CreatedSlot{}, fmt.Errorf("create slot %q: consistent point: %w", name, err)
+		return CreatedSlot{}, fmt.Errorf("consistent point: %w", err)
 	}
 	if lsn == 0 || r.SnapshotName == "" {
-		return CreatedSlot{}, fmt.Errorf("create slot %q: the server answered consistent point %q and snapshot %q, want both", name, r.ConsistentPoint, r.SnapshotName)
+		return CreatedSlot{}, fmt.Errorf("the server answered consistent point %q and snapshot %q, want both", r.ConsistentPoint, r.SnapshotName)
 	}
 	return CreatedSlot{ConsistentPoint: lsn, Snapshot: r.SnapshotName}, nil
 }

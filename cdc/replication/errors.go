@@ -15,6 +15,8 @@ var (
 	ErrSlotBusy = errors.New("replication slot is in use")
 	// ErrSlotForeign: the name belongs to a slot of another plugin, database or kind.
 	ErrSlotForeign = errors.New("replication slot cannot be used by this connector")
+	// ErrNoSlotFree: the server has no room for one more slot, or cannot make one.
+	ErrNoSlotFree = errors.New("no replication slot can be created")
 	// ErrPublicationMissing: there is no publication of that name, and none may be made.
 	ErrPublicationMissing = errors.New("publication does not exist")
 )

@@ -96,7 +96,7 @@ func TestStreamFromServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	rc := replication(t, cfg)
-	created, err := rc.CreateSlot(ctx, slotOf(cfg), true)
+	created, err := rc.CreateSlot(ctx, slotOf(cfg), true, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestServerLSNOfQuietDatabase(t *testing.T) {
 	cfg, conn := database(t)
 	exec(t, conn, "CREATE PUBLICATION p; CREATE TABLE unpublished (id int)")
 	rc := replication(t, cfg)
-	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false); err != nil {
+	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	s, err := rc.Stream(ctx, StreamOptions{Slot: slotOf(cfg), Publication: "p", StatusInterval: 100 * time.Millisecond})
@@ -206,10 +206,10 @@ func TestSlotErrors(t *testing.T) {
 	if err := DropSlot(ctx, conn, slotOf(cfg)); err != nil {
 		t.Errorf("DropSlot(missing slot) = %v, want none", err)
 	}
-	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false); err != nil {
+	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false); !errors.Is(err, ErrSlotBusy) {
+	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false, 0); !errors.Is(err, ErrSlotBusy) {
 		t.Errorf("CreateSlot(existing) = %v, want %v", err, ErrSlotBusy)
 	}
 	s, err := rc.Stream(ctx, StreamOptions{Slot: slotOf(cfg), Publication: "p"})
@@ -241,7 +241,7 @@ func TestSlotErrors(t *testing.T) {
 	if _, err := replication(t, other).Stream(ctx, StreamOptions{Slot: slotOf(cfg), Publication: "p"}); !errors.Is(err, ErrSlotForeign) || !strings.Contains(err.Error(), cfg.Name) {
 		t.Errorf("Stream(slot of another database) = %v, want %v", err, ErrSlotForeign)
 	}
-	if _, err := replication(t, other).CreateSlot(ctx, slotOf(cfg), false); !errors.Is(err, ErrSlotForeign) {
+	if _, err := replication(t, other).CreateSlot(ctx, slotOf(cfg), false, 0); !errors.Is(err, ErrSlotForeign) {
 		t.Errorf("CreateSlot(name of another database's) = %v, want %v", err, ErrSlotForeign)
 	}
 	physical := "ph_" + cfg.Name
@@ -269,7 +269,7 @@ func TestSlotLost(t *testing.T) {
 	conn := open(t, cfg)
 	exec(t, conn, "CREATE PUBLICATION p FOR ALL TABLES; CREATE TABLE t (s text)")
 	rc := replication(t, cfg)
-	if _, err := rc.CreateSlot(ctx, "s", false); err != nil {
+	if _, err := rc.CreateSlot(ctx, "s", false, 0); err != nil {
 		t.Fatal(err)
 	}
 	for range 6 {
@@ -293,7 +293,7 @@ func TestPublicationDropped(t *testing.T) {
 	cfg, conn := database(t)
 	exec(t, conn, "CREATE PUBLICATION p FOR ALL TABLES; CREATE TABLE t (id int PRIMARY KEY)")
 	rc := replication(t, cfg)
-	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false); err != nil {
+	if _, err := rc.CreateSlot(ctx, slotOf(cfg), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	exec(t, conn, "INSERT INTO t VALUES (1)")
@@ -475,7 +475,7 @@ func BenchmarkDrain(b *testing.B) {
 	for b.Loop() {
 		slot := slotOf(cfg)
 		rc := replication(b, cfg)
-		if _, err := rc.CreateSlot(ctx, slot, false); err != nil {
+		if _, err := rc.CreateSlot(ctx, slot, false, 0); err != nil {
 			b.Fatal(err)
 		}
 		exec(b, conn, "TRUNCATE t")
@@ -507,5 +507,40 @@ func BenchmarkDrain(b *testing.B) {
 		if err := DropSlot(ctx, conn, slot); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestTemporarySlot: a temporary slot exports a snapshot that meets the stream of the slot beside it, and ends with its connection.
+func TestTemporarySlot(t *testing.T) {
+	cfg, conn := database(t)
+	ctx := context.Background()
+	name := strings.Repeat("x", 60) + "y"
+	rc := replication(t, cfg)
+	created, err := rc.CreateTemporarySlot(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+	exec(t, conn, "SET TRANSACTION SNAPSHOT '"+created.Snapshot+"'")
+	exec(t, conn, "ROLLBACK")
+	count := func() (n int) {
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM pg_replication_slots WHERE temporary AND starts_with(slot_name, $1) AND database = current_database()", strings.Repeat("x", 54)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if got := count(); got != 1 || created.ConsistentPoint == 0 {
+		t.Errorf("temporary slots = %d at %s, want 1", got, created.ConsistentPoint)
+	}
+	if err := rc.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	deadline, tick := time.Now().Add(20*time.Second), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for count() != 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("the temporary slot is there 20 s after its connection ended")
+		}
+		<-tick.C
 	}
 }

@@ -28,7 +28,24 @@ type StreamOptions struct {
 	StatusInterval time.Duration // 10 s
 	ReadTimeout    time.Duration // silence after which the server counts as dead; 60 s, wal_sender_timeout's default
 	BatchBytes     int           // Receive stops appending at this size; 512 KiB
+
+	// StatusTimeout is how long the socket may refuse a status; 0 for ReadTimeout. OnStatusTimeout says what happens then; a status of
+	// which a part was sent fails in any case, and so does a socket that refuses them for longer than ReadTimeout.
+	StatusTimeout   time.Duration
+	OnStatusTimeout TimeoutAction
+	// Warn is told of statuses that are put off with TimeoutWarn; may be nil.
+	Warn func(err error)
 }
+
+// TimeoutAction is lsn.flush.timeout.action.
+type TimeoutAction string
+
+// Values of TimeoutAction.
+const (
+	TimeoutFail   TimeoutAction = "fail"
+	TimeoutWarn   TimeoutAction = "warn"
+	TimeoutIgnore TimeoutAction = "ignore"
+)
 
 func (o *StreamOptions) complete() {
 	if o.StatusInterval <= 0 {
@@ -36,6 +53,9 @@ func (o *StreamOptions) complete() {
 	}
 	if o.ReadTimeout <= 0 {
 		o.ReadTimeout = 60 * time.Second
+	}
+	if o.StatusTimeout <= 0 || o.StatusTimeout > o.ReadTimeout {
+		o.StatusTimeout = o.ReadTimeout
 	}
 	if o.BatchBytes <= 0 {
 		o.BatchBytes = 512 << 10
@@ -133,7 +153,7 @@ func (c *Conn) Stream(ctx context.Context, o StreamOptions) (*Stream, error) {
 
 func newStream(w wire, o StreamOptions, confirmed cdc.LSN) *Stream {
 	now := time.Now()
-	s := &Stream{wire: w, opts: o, dec: pgoutput.NewDecoder(), buf: make([]byte, readBuffer), lastRead: now, lastStatus: now, sentLSN: confirmed}
+	s := &Stream{wire: w, opts: o, dec: pgoutput.NewDecoder(), buf: make([]byte, readBuffer), lastRead: now, lastStatus: now, lastSent: now, sentLSN: confirmed}
 	s.horizon, s.told = confirmed, confirmed // what lies before is nobody's news
 	s.confirmed.Store(uint64(confirmed))
 	s.server.Store(uint64(confirmed))
@@ -144,7 +164,7 @@ func newStream(w wire, o StreamOptions, confirmed cdc.LSN) *Stream {
 func (s *Stream) start(ctx context.Context, command string) error {
 	query := binary.BigEndian.AppendUint32([]byte{'Q'}, uint32(4+len(command)+1))
 	query = append(append(query, command...), 0)
-	if err := s.wire.write(query, time.Time{}); err != nil {
+	if _, err := s.wire.write(query, time.Time{}); err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, s.wire.wake)

@@ -39,12 +39,14 @@ type Stream struct {
 	horizon, told cdc.LSN // invariant 3: as of buf[:r], as of the last batch
 	sentLSN       cdc.LSN // of the last status
 	lastStatus    time.Time
+	lastSent      time.Time // a status that was not put off
 	lastRead      time.Time // when bytes came last
 	replyWanted   bool      // the server asked for a status
 	asked         bool      // we asked the server for a sign of life, and none came yet
 	quick         int       // reads in a row that followed the one before at once, or took much
 	status        [statusFrame]byte
 
+	wanted    atomic.Bool // somebody wants to know where the server stands
 	confirmed atomic.Uint64
 	server    atomic.Uint64
 	idle      atomic.Bool
@@ -116,6 +118,13 @@ func (s *Stream) Confirm(lsn cdc.LSN) {
 			return
 		}
 	}
+}
+
+// Ask asks the server where it stands; the answer is the ServerLSN of a batch. Without being asked, a server that has nothing to send may keep
+// that to itself for half of its wal_sender_timeout. Safe for concurrent use.
+func (s *Stream) Ask() {
+	s.wanted.Store(true)
+	s.wire.wake()
 }
 
 // Confirmed is the position that status replies carry.
@@ -315,7 +324,7 @@ func (e *DeadPeerError) Retriable() bool { return true }
 func (s *Stream) KeepAlive() error {
 	now := time.Now()
 	since := now.Sub(s.lastStatus)
-	ask := !s.asked && now.Sub(s.lastRead) > s.opts.ReadTimeout/2
+	ask := !s.asked && now.Sub(s.lastRead) > s.opts.ReadTimeout/2 || s.wanted.Swap(false)
 	if !s.replyWanted && !ask && since < s.opts.StatusInterval && (since < confirmGap || s.Confirmed() <= s.sentLSN) {
 		return nil
 	}
@@ -327,9 +336,19 @@ var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (s *Stream) sendStatus(now time.Time, ask bool) error {
 	lsn := s.Confirmed()
-	if err := s.wire.write(appendStatus(s.status[:0], lsn, now.Sub(pgEpoch).Microseconds(), ask), now.Add(s.opts.ReadTimeout)); err != nil {
+	sent, err := s.wire.write(appendStatus(s.status[:0], lsn, now.Sub(pgEpoch).Microseconds(), ask), now.Add(s.opts.StatusTimeout))
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded) && sent == 0 && s.opts.OnStatusTimeout != TimeoutFail && s.opts.OnStatusTimeout != "" && now.Sub(s.lastSent) < s.opts.ReadTimeout:
+		if s.opts.OnStatusTimeout == TimeoutWarn && s.opts.Warn != nil {
+			s.opts.Warn(fmt.Errorf("send standby status to %s: %w", s.address, err))
+		}
+		s.lastStatus = time.Now() // the next update carries the position
+		return nil
+	default:
 		return pgerror.Wrap(err, "send standby status to %s", s.address)
 	}
+	s.lastSent = now
 	s.stats.statuses.Add(1)
 	s.sentLSN, s.lastStatus, s.replyWanted = lsn, now, false
 	s.asked = s.asked || ask
@@ -353,12 +372,12 @@ func (s *Stream) goodbye(deadline time.Time) error {
 		return nil // the connection is gone, there is nobody to tell
 	}
 	last := appendStatus(make([]byte, 0, statusFrame+frameHeader), s.Confirmed(), time.Since(pgEpoch).Microseconds(), false)
-	if err := s.wire.write(append(last, tagCopyDone, 0, 0, 0, 4), deadline); err != nil {
+	if _, err := s.wire.write(append(last, tagCopyDone, 0, 0, 0, 4), deadline); err != nil {
 		return pgerror.Wrap(err, "send the last standby status")
 	}
 	s.stats.statuses.Add(1)
 	s.discard(deadline)
-	_ = s.wire.write([]byte{'X', 0, 0, 0, 4}, deadline) // Terminate is a courtesy: the closed socket says the same
+	_, _ = s.wire.write([]byte{'X', 0, 0, 0, 4}, deadline) // Terminate is a courtesy: the closed socket says the same
 	return nil
 }
 

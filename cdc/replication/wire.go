@@ -13,7 +13,7 @@ type wire interface {
 	// read takes what is there, or waits for bytes; the error is os.ErrDeadlineExceeded when none came until deadline or wake.
 	read(p []byte, deadline time.Time) (int, error)
 	// write sends all of p.
-	write(p []byte, deadline time.Time) error
+	write(p []byte, deadline time.Time) (sent int, err error)
 	// wake ends the read at hand, or the next one. It may end another one besides. Safe for concurrent use.
 	wake()
 	close() error
@@ -67,12 +67,11 @@ func (w *netWire) read(p []byte, deadline time.Time) (int, error) {
 	return 0, err
 }
 
-func (w *netWire) write(p []byte, deadline time.Time) error {
+func (w *netWire) write(p []byte, deadline time.Time) (int, error) {
 	if err := w.conn.SetWriteDeadline(deadline); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := w.conn.Write(p)
-	return err
+	return w.conn.Write(p)
 }
 
 func (w *netWire) wake() {

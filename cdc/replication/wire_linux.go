@@ -68,22 +68,22 @@ func (w *polledWire) read(p []byte, deadline time.Time) (int, error) {
 	}
 }
 
-func (w *polledWire) write(p []byte, deadline time.Time) error {
-	for len(p) > 0 {
-		n, err := unix.Write(w.fd, p)
+func (w *polledWire) write(p []byte, deadline time.Time) (sent int, err error) {
+	for sent < len(p) {
+		n, err := unix.Write(w.fd, p[sent:])
 		switch {
 		case n > 0:
-			p = p[n:]
+			sent += n
 		case err == unix.EINTR:
 		case err != unix.EAGAIN:
-			return os.NewSyscallError("write", err)
+			return sent, os.NewSyscallError("write", err)
 		default:
 			if err := w.wait(unix.POLLOUT, deadline); err != nil {
-				return err
+				return sent, err
 			}
 		}
 	}
-	return nil
+	return sent, nil
 }
 
 // wait returns when the socket is ready, or with os.ErrDeadlineExceeded.

@@ -14,7 +14,7 @@ type copyReader struct {
 	rel    *cdc.Relation
 	fields []int      // column of each field, -1 for one that is left out
 	row    cdc.Change // what all rows of the table share
-	out    *marker
+	out    *filler
 
 	rest []byte // start of a line whose end has not come; the server sends whole lines, the protocol does not promise it
 	err  error

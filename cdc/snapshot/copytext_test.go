@@ -22,9 +22,8 @@ func table(n int) *cdc.Relation {
 
 // reading returns a reader of rows of rel, and what it has handed out so far.
 func reading(rel *cdc.Relation, fields ...int) (*copyReader, *cdc.Batch) {
-	batch := new(cdc.Batch)
-	m := &marker{limit: 1 << 30, newBatch: func() *cdc.Batch { return new(cdc.Batch) }, cur: batch, tables: 1}
-	return &copyReader{rel: rel, fields: fields, out: m, row: cdc.Change{Kind: cdc.Read, Relation: rel}}, batch
+	rows := new(Rows)
+	return &copyReader{rel: rel, fields: fields, out: &filler{limit: 1 << 30, cur: rows}, row: cdc.Change{Kind: cdc.Read, Relation: rel}}, &rows.Batch
 }
 
 func show(b *cdc.Batch) []string {

@@ -55,8 +55,27 @@ type Options struct {
 	LockTables  bool
 	LockTimeout time.Duration
 
-	BatchBytes int               // a batch is handed out at this size; 512 KiB
-	NewBatch   func() *cdc.Batch // where batches come from, which are reset; new ones
+	BatchBytes  int  // a batch is handed out at this size; 512 KiB
+	Readers     int  // how many connections read side by side; 1. A level that shares no snapshot has one reader
+	ReaderBytes int  // what each of them may hold, two batches at least; 4 batches
+	ChunkRows   int  // about how many rows one statement reads of a large table; 10240
+	NoFirst     bool // no row is cdc.MarkFirst: the snapshot goes on where another stopped
+}
+
+// complete puts the defaults in.
+func (o *Options) complete() {
+	if o.BatchBytes <= 0 {
+		o.BatchBytes = 512 << 10
+	}
+	if o.Readers <= 0 {
+		o.Readers = 1
+	}
+	if o.ReaderBytes <= 0 {
+		o.ReaderBytes = 4 * o.BatchBytes
+	}
+	if o.ChunkRows <= 0 {
+		o.ChunkRows = 10240 // Debezium's default of snapshot.fetch.size
+	}
 }
 
 // Snapshot is a moment of the database that stays readable until Close.
@@ -66,19 +85,27 @@ type Snapshot struct {
 	export string    // what readers import; "" when the level shares none
 	begin  string    // what readers begin with
 
-	lsn  cdc.LSN
-	xid  uint32
-	time cdc.Micros
+	lsn    cdc.LSN
+	xid    uint32
+	xmin   uint64 // every transaction with a lower id had ended
+	time   cdc.Micros
+	ranges bool // the server scans ranges of blocks
 }
+
+// readers is how many connections Run reads with.
+func (s *Snapshot) readers() int {
+	if s.export == "" {
+		return 1
+	}
+	return s.opts.Readers
+}
+
+// batches is how many batches one reader has: one that is held, one that is filled, at least.
+func (s *Snapshot) batches() int { return max(2, s.opts.ReaderBytes/s.opts.BatchBytes) }
 
 // Open imports or takes the snapshot. The exporting connection is free again when it returns.
 func Open(ctx context.Context, opts Options) (*Snapshot, error) {
-	if opts.BatchBytes <= 0 {
-		opts.BatchBytes = 512 << 10
-	}
-	if opts.NewBatch == nil {
-		opts.NewBatch = func() *cdc.Batch { return new(cdc.Batch) }
-	}
+	opts.complete()
 	s := &Snapshot{opts: opts, lsn: opts.LSN, begin: importing}
 	keeper, err := s.connect(ctx)
 	if err != nil {
@@ -176,15 +203,16 @@ func join(ctx context.Context, conn *pgx.Conn, name string) error {
 // describe reads the transaction's id and time, which every row carries: Debezium asks for CURRENT_TIMESTAMP before each table, and
 // that is the start of the transaction. A standby gives no transaction ids.
 func (s *Snapshot) describe(ctx context.Context, keeper *pgx.Conn, standby bool) error {
-	query := "SELECT CURRENT_TIMESTAMP, txid_current()"
+	query := "SELECT CURRENT_TIMESTAMP, txid_snapshot_xmin(txid_current_snapshot()), current_setting('server_version_num')::int >= 140000, txid_current()"
 	if standby {
-		query = "SELECT CURRENT_TIMESTAMP, 0::bigint"
+		query = strings.Replace(query, "txid_current()", "0::bigint", 1)
 	}
 	var at time.Time
-	var xid int64
-	if err := keeper.QueryRow(ctx, query).Scan(&at, &xid); err != nil {
+	var xid, xmin int64
+	if err := keeper.QueryRow(ctx, query).Scan(&at, &xmin, &s.ranges, &xid); err != nil {
 		return pgerror.Wrap(err, "read the snapshot's transaction id and time")
 	}
+	s.xmin = uint64(xmin)
 	s.time, s.xid = cdc.MicrosOf(at), uint32(xid) // the epoch above 32 bits is not part of what the stream carries either
 	return nil
 }

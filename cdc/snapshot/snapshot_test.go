@@ -95,7 +95,7 @@ func (d *db) open(opts snapshot.Options) *snapshot.Snapshot {
 func rows(t testing.TB, s *snapshot.Snapshot, tables ...snapshot.Table) []string {
 	t.Helper()
 	var got []string
-	if err := s.Run(context.Background(), tables, func(b *cdc.Batch) error {
+	if err := s.Run(context.Background(), tables, func(b *snapshot.Rows) error {
 		for i := range b.Changes {
 			if c := &b.Changes[i]; c.Kind == cdc.Read {
 				got = append(got, c.Relation.Name+tuple(c.New))
@@ -166,7 +166,7 @@ func TestOverride(t *testing.T) {
 		"SELECT 1 AS one":       "none of the table's columns",
 	} {
 		a.Select = sql
-		if err := s.Run(context.Background(), []snapshot.Table{a}, func(*cdc.Batch) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
+		if err := s.Run(context.Background(), []snapshot.Table{a}, func(*snapshot.Rows) error { return nil }); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Run(%s) = %v, want an error with %q", sql, err, want)
 		}
 	}
@@ -203,7 +203,7 @@ func TestLocks(t *testing.T) {
 		t.Errorf("rows under lock = %v, want 1", got)
 	}
 	d.exec("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE")
-	err := s.Run(context.Background(), []snapshot.Table{a}, func(*cdc.Batch) error { return nil })
+	err := s.Run(context.Background(), []snapshot.Table{a}, func(*snapshot.Rows) error { return nil })
 	var retriable interface{ Retriable() bool }
 	if !errors.As(err, &retriable) || !retriable.Retriable() || !strings.Contains(err.Error(), "snapshot.lock.timeout.ms=50") {
 		t.Errorf("Run(locked table) = %v, want a retriable error that names the option", err)
@@ -217,18 +217,18 @@ func TestRunStops(t *testing.T) {
 	opts.BatchBytes = 10_000
 	s := d.open(opts)
 	full := errors.New("full")
-	if err := s.Run(context.Background(), []snapshot.Table{d.table("a")}, func(*cdc.Batch) error { return full }); !errors.Is(err, full) {
+	if err := s.Run(context.Background(), []snapshot.Table{d.table("a")}, func(*snapshot.Rows) error { return full }); !errors.Is(err, full) {
 		t.Errorf("Run = %v, want emit's error", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	if err := s.Run(ctx, []snapshot.Table{d.table("a")}, func(*cdc.Batch) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+	if err := s.Run(ctx, []snapshot.Table{d.table("a")}, func(*snapshot.Rows) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("Run = %v, want %v", err, context.Canceled)
 	}
-	if err := s.Run(context.Background(), []snapshot.Table{{Relation: &cdc.Relation{Schema: "public", Name: "gone"}}}, nil); err == nil || !strings.Contains(err.Error(), "public.gone") {
+	if err := s.Run(context.Background(), []snapshot.Table{{Relation: &cdc.Relation{Schema: "public", Name: "gone"}}}, func(*snapshot.Rows) error { return nil }); err == nil || !strings.Contains(err.Error(), "public.gone") {
 		t.Errorf("Run(missing table) = %v, want an error that names it", err)
 	}
 	largest := 0
-	if err := s.Run(context.Background(), []snapshot.Table{d.table("a")}, func(b *cdc.Batch) error { largest = max(largest, b.Size()); return nil }); err != nil || largest > 12_000 {
+	if err := s.Run(context.Background(), []snapshot.Table{d.table("a")}, func(b *snapshot.Rows) error { largest = max(largest, b.Size()); return nil }); err != nil || largest > 12_000 {
 		t.Errorf("Run = %v, largest batch %d bytes, want 10,000 and one row at most", err, largest)
 	}
 	if _, err := snapshot.Open(context.Background(), snapshot.Options{Connect: opts.Connect, Import: "00000003-0000001B-1"}); err == nil || !strings.Contains(err.Error(), "import") {
@@ -279,7 +279,7 @@ func (d *db) handover() (*replication.Stream, *snapshot.Snapshot) {
 	}
 	d.t.Cleanup(func() { rc.Close(ctx) })
 	slot := "s_" + d.cfg.Name
-	created, err := rc.CreateSlot(ctx, slot, false)
+	created, err := rc.CreateSlot(ctx, slot, false, 0)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestSnapshotMeetsStream(t *testing.T) {
 	<-writing
 	stream, s := d.handover()
 	state := map[string]string{}
-	if err := s.Run(context.Background(), []snapshot.Table{d.table("t")}, func(b *cdc.Batch) error { return apply(state, b) }); err != nil {
+	if err := s.Run(context.Background(), []snapshot.Table{d.table("t")}, func(b *snapshot.Rows) error { return apply(state, &b.Batch) }); err != nil {
 		t.Fatal(err)
 	}
 	stop()
@@ -411,18 +411,22 @@ func apply(state map[string]string, b *cdc.Batch) error {
 
 // BenchmarkRun reads a table of the bike store's kind.
 func BenchmarkRun(b *testing.B) {
+	for _, readers := range []int{1, 2} {
+		b.Run(fmt.Sprint("readers=", readers), func(b *testing.B) { benchmark(b, readers) })
+	}
+}
+
+func benchmark(b *testing.B, readers int) {
 	const n = 200_000
 	d := database(b, fmt.Sprintf(`CREATE TABLE t (id int PRIMARY KEY, first_name text, last_name text, phone text, email text, street text, city text, state text, zip text);
 		INSERT INTO t SELECT g, 'First' || g, 'Last' || g, NULL, 'someone' || g || '@example.org', g || ' Main Street', 'City ' || g %% 100, 'NY', '12345' FROM generate_series(1, %d) g`, n))
 	d.exec("VACUUM t")
 	opts := d.options()
-	var free []*cdc.Batch
-	opts.NewBatch = func() *cdc.Batch { b := free[0]; free = free[1:]; return b }
+	opts.Readers = readers
 	s := d.open(opts)
 	tables := []snapshot.Table{d.table("t")}
 	for b.Loop() {
-		free = append(free[:0], new(cdc.Batch), new(cdc.Batch), new(cdc.Batch))
-		if err := s.Run(context.Background(), tables, func(b *cdc.Batch) error { free = append(free, b); return nil }); err != nil {
+		if err := s.Run(context.Background(), tables, func(*snapshot.Rows) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
