@@ -48,8 +48,14 @@ type emitter struct {
 	headers []kafka.Header
 
 	mu      sync.Mutex
-	skipped []uint64 // per record left out, the producer's number before it; ascending
-	passed  uint64   // records left out and taken from skipped: all before them are acknowledged
+	skipped []leftOut // ascending
+	passed  uint64    // records left out and taken from skipped: all before them are acknowledged
+}
+
+// leftOut are records in a row that are not sent. While a broker is away a chain that drops most records goes on: a row of any length is one.
+type leftOut struct {
+	before uint64 // the producer's number before them
+	count  uint64
 }
 
 // stream is what one handle stands for. The serializers of nil schemas are nil.
@@ -178,7 +184,12 @@ func (e *emitter) leaveOut(at stage, err error) error {
 func (e *emitter) drop() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.skipped = append(e.skipped, e.producer.Sent())
+	before := e.producer.Sent()
+	if n := len(e.skipped); n > 0 && e.skipped[n-1].before == before {
+		e.skipped[n-1].count++
+		return
+	}
+	e.skipped = append(e.skipped, leftOut{before, 1})
 }
 
 // acked is the number of the task's records, those left out included, of which all are done with.
@@ -187,10 +198,10 @@ func (e *emitter) acked() uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	done := 0
-	for done < len(e.skipped) && e.skipped[done] <= n {
+	for done < len(e.skipped) && e.skipped[done].before <= n {
+		e.passed += e.skipped[done].count
 		done++
 	}
-	e.passed += uint64(done)
 	e.skipped = e.skipped[done:]
 	return n + e.passed
 }

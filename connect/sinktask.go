@@ -139,6 +139,9 @@ func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 // the others put again.
 func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
 	for len(l.batch) > 0 {
+		if err := l.lettersAcknowledged(ctx); err != nil { // a store that holds the positions stands behind them then
+			return err
+		}
 		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.task.Put(ctx, l.batch) })
 		refused := refusals(err)
 		if len(refused) == 0 || l.config.Tolerance != TolerateAll && l.tolerance.dead == nil {
@@ -303,23 +306,44 @@ func (l *sinkLife) remember(records []kafka.Record) {
 	}
 }
 
+// lettersAcknowledged waits until the dead letters are.
+func (l *sinkLife) lettersAcknowledged(ctx context.Context) error {
+	if l.tolerance.dead == nil {
+		return nil
+	}
+	if err := l.tolerance.dead.acknowledged(ctx); err != nil {
+		return fmt.Errorf("publish dead letters: %w", err)
+	}
+	return nil
+}
+
 // flush makes durable what was put and commits the positions behind it, in this order, with those behind left out records.
 func (l *sinkLife) flush(ctx context.Context) error {
 	if !l.dirty || l.task == nil {
 		return nil
 	}
+	if err := l.lettersAcknowledged(ctx); err != nil {
+		return err
+	}
+	skipper, skips := l.task.(sink.Skipper)
+	if skips && len(l.behind) > 0 {
+		var behind []kafka.Position
+		for at, offset := range l.behind {
+			behind = append(behind, kafka.Position{TopicPartition: at, Offset: offset})
+		}
+		skipper.Skip(behind)
+	}
 	positions, err := l.task.Flush(ctx)
 	if err != nil {
 		return fmt.Errorf("flush the store: %w", err)
 	}
-	if l.tolerance.dead != nil {
-		if err := l.tolerance.dead.acknowledged(ctx); err != nil {
-			return fmt.Errorf("publish dead letters: %w", err)
-		}
-	}
 	for at, offset := range l.behind {
 		i := slices.IndexFunc(positions, func(p kafka.Position) bool { return p.TopicPartition == at })
-		if i < 0 {
+		if skips {
+			if i >= 0 && positions[i].Offset >= offset {
+				delete(l.behind, at)
+			}
+		} else if i < 0 {
 			positions = append(positions, kafka.Position{TopicPartition: at, Offset: offset})
 		} else {
 			positions[i].Offset = max(positions[i].Offset, offset)
@@ -331,7 +355,7 @@ func (l *sinkLife) flush(ctx context.Context) error {
 			return nil
 		}
 	}
-	l.dirty = false
+	l.dirty = skips && len(l.behind) > 0 // the store holds something back before them
 	return nil
 }
 

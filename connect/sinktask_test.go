@@ -155,3 +155,117 @@ func TestProducerOfDeadLettersEnds(t *testing.T) {
 		t.Fatal("the life goes on without its producer of dead letters")
 	}
 }
+
+// storeTask keeps its own positions, as a database does: what it was told to skip counts from its next Flush on, unless it holds something back.
+type storeTask struct {
+	sink.Task
+	next    map[kafka.TopicPartition]int64
+	skipped map[kafka.TopicPartition]int64
+	holds   bool
+	put     func()
+}
+
+func (s *storeTask) Put(_ context.Context, records []sink.Record) error {
+	if s.put != nil {
+		s.put()
+	}
+	for _, r := range records {
+		s.next[r.Consumed()] = r.Offset + 1
+	}
+	return nil
+}
+
+func (s *storeTask) Skip(positions []kafka.Position) {
+	s.skipped = make(map[kafka.TopicPartition]int64)
+	for _, p := range positions {
+		s.skipped[p.TopicPartition] = p.Offset
+	}
+}
+
+func (s *storeTask) Flush(context.Context) (positions []kafka.Position, _ error) {
+	for at, offset := range s.skipped {
+		if !s.holds {
+			s.next[at] = max(s.next[at], offset)
+		}
+	}
+	for at, offset := range s.next {
+		positions = append(positions, kafka.Position{TopicPartition: at, Offset: offset})
+	}
+	return positions, nil
+}
+
+// commits is a consumer that keeps what was committed.
+type commits struct {
+	idleConsumer
+	last []kafka.Position
+}
+
+func (c *commits) Commit(_ context.Context, positions []kafka.Position) error {
+	c.last = positions
+	return nil
+}
+
+// TestStoreLearnsOfDroppedRecords: a store that holds the positions would else stay before them for ever: they come again after each start, and
+// once the topic has lost them the store believes that rows are missing.
+func TestStoreLearnsOfDroppedRecords(t *testing.T) {
+	at := kafka.TopicPartition{Topic: "orders"}
+	store := &storeTask{next: make(map[kafka.TopicPartition]int64), holds: true}
+	group := new(commits)
+	l := newSinkLife(t, store)
+	l.task, l.consumer, l.conv = store, group, converters{key: new(rawConverter), value: new(rawConverter), header: rawHeaders{}}
+	l.chain = chainOf(func(r *schema.Record) (bool, error) { return r.Offset == 0, nil })
+	if err := l.Records(t.Context(), []kafka.Record{{Topic: "orders"}, {Topic: "orders", Offset: 1}, {Topic: "orders", Offset: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		holds bool
+		want  int64
+	}{{true, 1}, {false, 3}} { // what the store holds back must not be passed by in the group either
+		store.holds = c.holds
+		if err := l.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if store.next[at] != c.want || len(group.last) != 1 || group.last[0].Offset != c.want {
+			t.Errorf("holding back %t the store stands at %d and the group at %v, want both at %d", c.holds, store.next[at], group.last, c.want)
+		}
+	}
+	if l.dirty || len(l.behind) > 0 {
+		t.Errorf("after the store stands behind them the worker remembers %v", l.behind)
+	}
+}
+
+// TestDeadLettersGoFirst: a store that keeps its own position would else stand behind a record whose dead letter was not acknowledged yet, and
+// after a crash nobody has it.
+func TestDeadLettersGoFirst(t *testing.T) {
+	dead := newFakeProducer()
+	store := &storeTask{next: make(map[kafka.TopicPartition]int64)}
+	store.put = func() {
+		if dead.Acked() < dead.Sent() {
+			t.Error("Put is called while a dead letter is not acknowledged")
+		}
+	}
+	l := newSinkLife(t, store)
+	l.task, l.conv = store, converters{key: new(rawConverter), value: new(rawConverter), header: rawHeaders{}}
+	l.config.Tolerance = TolerateAll
+	l.tolerance.dead = &deadLetters{topic: "dead", producer: ackingProducer{dead}}
+	l.chain = chainOf(func(r *schema.Record) (bool, error) {
+		if r.Offset == 1 {
+			return false, errors.New("cannot be transformed")
+		}
+		return true, nil
+	})
+	if err := l.Records(t.Context(), []kafka.Record{{Topic: "orders"}, {Topic: "orders", Offset: 1}, {Topic: "orders", Offset: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if dead.Sent() != 1 || store.next[kafka.TopicPartition{Topic: "orders"}] != 3 {
+		t.Errorf("%d dead letters, the store stands at %v; want one and 3", dead.Sent(), store.next)
+	}
+}
+
+// ackingProducer acknowledges what is waited for.
+type ackingProducer struct{ *fakeProducer }
+
+func (p ackingProducer) WaitAcked(_ context.Context, n uint64) error {
+	p.ack(n)
+	return nil
+}

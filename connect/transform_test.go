@@ -174,6 +174,29 @@ func TestDroppedRecordsKeepTheirNumber(t *testing.T) {
 	}
 }
 
+// TestDroppedRecordsTakeNoMemory: while a broker acknowledges nothing, a chain that drops every record goes on for as long as it likes.
+func TestDroppedRecordsTakeNoMemory(t *testing.T) {
+	e := newTransforming(newTestEmitter(t, newFakeProducer(), new(rawConverter)), chainOf(func(r *schema.Record) (bool, error) { return r.Value.Text() != "drop", nil }))
+	row, err := e.Stream("t", 0, nil, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 1000 {
+		if err := writeText(t, e, row, "", [2]string{"drop", "a"}[i/999]); err != nil { // the last one waits for the broker
+			t.Fatal(err)
+		}
+	}
+	if err := writeText(t, e, row, "", "drop"); err != nil {
+		t.Fatal(err)
+	}
+	if len(e.skipped) != 2 {
+		t.Errorf("1000 records that were dropped before and behind one that was sent are remembered in %d places, want 2", len(e.skipped))
+	}
+	if got := e.acked(); got != 999 {
+		t.Errorf("acked() = %d, want 999", got)
+	}
+}
+
 // TestTransformsAreTriedAgain: with the record as it was before, not as the failure left it.
 func TestTransformsAreTriedAgain(t *testing.T) {
 	p := newFakeProducer()

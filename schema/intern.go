@@ -39,6 +39,14 @@ func (in *Interner) Intern(s *Schema) *Schema {
 	return one
 }
 
+// InternFresh is Intern for a schema that was made just now and that nobody holds: its own pointer, which does not come again, is not remembered.
+func (in *Interner) InternFresh(s *Schema) *Schema {
+	if s == nil {
+		return nil
+	}
+	return in.Intern(in.find(s))
+}
+
 // find looks for a schema equal to s; s itself when there is none.
 func (in *Interner) find(s *Schema) *Schema {
 	h := in.hash(s)

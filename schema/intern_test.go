@@ -53,3 +53,32 @@ func TestInternIsBounded(t *testing.T) {
 		t.Errorf("%d schemas are remembered, want at most %d", n, 2*size)
 	}
 }
+
+// TestInternFresh: a schema that is made anew for each record is found by what it says and takes no place.
+func TestInternFresh(t *testing.T) {
+	in := NewInterner(16)
+	if in.InternFresh(nil) != nil {
+		t.Error("InternFresh(nil) is not nil")
+	}
+	first := row("a", 3)
+	if got := in.InternFresh(first); got != first {
+		t.Error("the first schema does not stand for itself")
+	}
+	for range 5 {
+		if got := in.InternFresh(row("a", 3)); got != first {
+			t.Fatal("an equal schema is not found")
+		}
+	}
+	if got := in.Intern(first); got != first || len(in.known) != 1 {
+		t.Errorf("of 6 equal schemas %d are remembered, want one", len(in.known))
+	}
+	for i := range 100 * 16 {
+		in.InternFresh(row(fmt.Sprintf("s%d", i), 1))
+		if in.InternFresh(row("a", 3)) != first {
+			t.Fatalf("after %d schemas the one in use is forgotten", i)
+		}
+	}
+	if n := len(in.known) + len(in.knownOld); n > 32 {
+		t.Errorf("%d schemas are remembered, want at most 32", n)
+	}
+}

@@ -62,3 +62,11 @@ type Task interface {
 	// Close gives partitions up. After the last the task is not used again.
 	Close(ctx context.Context, partitions []kafka.TopicPartition) error
 }
+
+// Skipper is a Task whose store holds the positions. Records that transforms drop, or that cannot be converted, are not put: without word of
+// them the store would stay before them, for longer than the topic keeps them.
+type Skipper interface {
+	// Skip says, before a Flush, where to go on behind records that are not put; all before them were. The Flush returns a position behind them
+	// once the store's own is.
+	Skip(positions []kafka.Position)
+}

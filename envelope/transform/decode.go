@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/schema"
@@ -27,9 +28,12 @@ func (c *decodeConfig) keys() config.Keys {
 type decode struct {
 	decodeConfig
 	json  inference
-	made  memo[*schema.Schema, *schema.Schema] // envelope of a content
+	made  memo[decodedKey, *schema.Schema] // envelopes
 	arena schema.Arena
 }
+
+// decodedKey is what an envelope's schema is made of.
+type decodedKey struct{ message, content *schema.Schema }
 
 const messageSchema = "io.debezium.connector.postgresql.MessageValue"
 
@@ -56,7 +60,7 @@ func (t *decode) Apply(r *schema.Record) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("decode a logical decoding message: %w", err)
 	}
-	s, err := t.made.of(content.Schema, func() (*schema.Schema, error) { return envelopeOf(value.Schema, content.Schema) })
+	s, err := t.made.of(decodedKey{value.Schema, content.Schema}, func() (*schema.Schema, error) { return envelopeOf(value.Schema, content.Schema) })
 	if err != nil {
 		return false, fmt.Errorf("make an envelope of a logical decoding message: %w", err)
 	}
@@ -86,7 +90,7 @@ func (t *decode) content(value *schema.StructValue) (*schema.StructValue, error)
 	if err != nil {
 		return nil, fmt.Errorf("%w; the transform needs binary.handling.mode=bytes", err)
 	}
-	text := string(content.Bytes())
+	text := strings.ToValidUTF8(string(content.Bytes()), "\uFFFD")
 	if text == "" || text[0] != '{' {
 		return nil, fmt.Errorf("its content is no JSON object: %.100q", text)
 	}

@@ -49,6 +49,7 @@ func checkNames(text string) error {
 type headerToValue struct {
 	headerConfig
 	made  memo[*schema.Schema, *schema.Schema]
+	known *schema.Interner
 	arena schema.Arena
 }
 
@@ -69,7 +70,7 @@ func newHeaderToValue(props map[string]string, _ *slog.Logger) (Transform, confi
 	if len(r.Errors) > 0 {
 		return nil, r
 	}
-	t.made.size = schemasKept
+	t.made.size, t.known = schemasKept, schema.NewInterner(schemasKept)
 	return t, r
 }
 
@@ -118,6 +119,7 @@ func (t *headerToValue) schemaOf(s *schema.Schema, entries []entry) (*schema.Sch
 	if err != nil {
 		return nil, err
 	}
+	made = t.known.InternFresh(made) // records that have headers by turns come back to it
 	t.made.put(s, made)
 	return made, nil
 }

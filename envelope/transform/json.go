@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -40,14 +41,14 @@ type jsonNode struct {
 	names  []string // of an object's members, in the order of their first appearance; elems are their values
 }
 
-// member is the value of an object's member; nil when there is none.
-func (n *jsonNode) member(name string) *jsonNode {
-	for i := range n.names {
+// member is the index of an object's member, or -1. It is looked for from a place on, then before that.
+func (n *jsonNode) member(name string, from int) int {
+	for i := from; i < len(n.names); i++ {
 		if n.names[i] == name {
-			return &n.elems[i]
+			return i
 		}
 	}
-	return nil
+	return slices.Index(n.names[:min(from, len(n.names))], name)
 }
 
 // Limits of Jackson's parser.

@@ -36,7 +36,7 @@ var optionalFloat64 = schema.Of(schema.Float64).AsOptional()
 // schemaOf infers the schema of a value; nil, when the value is to be left out. Structs are called name, the ones inside name.FIELD.
 func (in *inference) schemaOf(name string, n *jsonNode) (*schema.Schema, error) {
 	s, err := in.infer(name, n)
-	return in.known.Intern(s), err
+	return in.known.InternFresh(s), err
 }
 
 func (in *inference) infer(name string, n *jsonNode) (*schema.Schema, error) {
@@ -56,6 +56,7 @@ func (in *inference) infer(name string, n *jsonNode) (*schema.Schema, error) {
 
 func (in *inference) object(name string, n *jsonNode) (*schema.Schema, error) {
 	s := &schema.Schema{Type: schema.Struct, Name: name, Optional: true, Fields: make([]schema.Field, 0, len(n.names))}
+	places := placesOf(s, len(n.names))
 	for i := range n.names {
 		field := envelope.AdjustName(in.names, n.names[i], false)
 		inner := field
@@ -66,15 +67,53 @@ func (in *inference) object(name string, n *jsonNode) (*schema.Schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		if f == nil || s.Field(field) >= 0 {
+		if f == nil || places.of(field) >= 0 {
 			continue
 		}
 		if field == "" {
 			return nil, errors.New("a member has no name")
 		}
-		s.Fields = append(s.Fields, schema.Field{Name: field, Schema: f})
+		places.add(schema.Field{Name: field, Schema: f})
 	}
 	return s, nil
+}
+
+// fieldPlaces finds the fields of a struct that grows: JSON of a table's width is searched through, of more there is a map.
+type fieldPlaces struct {
+	s      *schema.Schema
+	byName map[string]int // nil: few fields
+}
+
+// fewFields are searched faster than a map is made.
+const fewFields = 32
+
+func placesOf(s *schema.Schema, most int) fieldPlaces {
+	p := fieldPlaces{s: s}
+	if most > fewFields {
+		p.byName = make(map[string]int, most)
+		for i, f := range s.Fields {
+			p.byName[f.Name] = i
+		}
+	}
+	return p
+}
+
+// of is the index of a field, or -1.
+func (p *fieldPlaces) of(name string) int {
+	if p.byName == nil {
+		return p.s.Field(name)
+	}
+	if i, ok := p.byName[name]; ok {
+		return i
+	}
+	return -1
+}
+
+func (p *fieldPlaces) add(f schema.Field) {
+	if p.byName != nil {
+		p.byName[f.Name] = len(p.s.Fields)
+	}
+	p.s.Fields = append(p.s.Fields, f)
 }
 
 func blank(s string) bool {
@@ -129,11 +168,12 @@ func merge(left, right *schema.Schema) *schema.Schema {
 	}
 	s := basics(left)
 	s.Fields = append(s.Fields, left.Fields...)
+	places := placesOf(s, len(left.Fields)+len(right.Fields))
 	for _, f := range right.Fields {
-		i := s.Field(f.Name)
+		i := places.of(f.Name)
 		switch {
 		case i < 0:
-			s.Fields = append(s.Fields, f)
+			places.add(f)
 		case s.Fields[i].Schema.Type == schema.Bytes && f.Schema.Type != schema.Bytes:
 			s.Fields[i] = f
 		}
@@ -174,11 +214,14 @@ func (in *inference) valueOf(n *jsonNode, s *schema.Schema) (schema.Value, error
 
 func (in *inference) build(n *jsonNode, s *schema.Schema) (schema.Value, error) {
 	out := in.arena.Struct(s)
+	at := 0
 	for i := range s.Fields {
-		m := n.member(s.Fields[i].Name)
-		if m == nil {
+		found := n.member(s.Fields[i].Name, at)
+		if found < 0 {
 			continue
 		}
+		at = found + 1 // mostly members come in the order of the fields
+		m := &n.elems[found]
 		v, err := in.value(m, s.Fields[i].Schema)
 		if err != nil {
 			return v, fmt.Errorf("member %q: %w", s.Fields[i].Name, err)

@@ -58,6 +58,10 @@ func newOutbox(props map[string]string, log *slog.Logger) (Transform, config.Rep
 		r.Fail("route.topic.regex", "Invalid value %s for configuration route.topic.regex: %v", o.TopicRegex, err)
 		return nil, r
 	}
+	if err := o.topic.CheckReplacement(o.TopicReplacement); err != nil {
+		r.Fail("route.topic.replacement", "Option \"route.topic.replacement\" does not fit \"route.topic.regex\"=%q: %v", o.TopicRegex, err)
+		return nil, r
+	}
 	o.json.keepNulls, o.json.keepEmpty, o.json.names = o.Nulls == jsonOptionalBytes, o.EmptyArrays == jsonOptionalString, o.Names
 	o.plans.size, o.wrapped.size, o.topics.size, o.versioned.size = schemasKept, schemasKept, schemasKept, schemasKept
 	return o, r
@@ -348,15 +352,7 @@ func (o *outbox) wrapper(row *schema.Schema, route string, payload *schema.Schem
 // topicOf makes a topic of the routing column's text.
 func (o *outbox) topicOf(route string) (string, error) {
 	return o.topics.of(route, func() (string, error) {
-		return replaceWhole(o.topic, route, o.TopicReplacement)
+		topic, _, err := o.topic.Replace(route, o.TopicReplacement)
+		return topic, err
 	})
-}
-
-// replaceWhole is Kafka Connect's way to rename by a regular expression: a text that matches as a whole has its first match replaced.
-func replaceWhole(re *javaregex.Regexp, text, replacement string) (string, error) {
-	matches, err := re.MatchString(text)
-	if err != nil || !matches {
-		return text, err
-	}
-	return re.ReplaceFirst(text, replacement)
 }

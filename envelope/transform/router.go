@@ -67,8 +67,9 @@ type routedKey struct {
 // routed is an envelope's schema under its new name.
 type routed struct {
 	schema        *schema.Schema
-	before, after int // -1: there is none
-	row           *schema.Schema
+	before, after int            // -1: there is none
+	row           *schema.Schema // of both, made of rowWas
+	rowWas        *schema.Schema
 }
 
 func newByLogicalTableRouter(props map[string]string, log *slog.Logger) (Transform, config.Report) {
@@ -91,10 +92,14 @@ func newRouter(c routerConfig, props map[string]string, log *slog.Logger) (Trans
 	var err error
 	if t.topic, err = javaregex.Compile(t.TopicRegex, false); err != nil {
 		r.Fail("topic.regex", "Invalid value %s for configuration topic.regex: %v", t.TopicRegex, err)
+	} else if err := t.topic.CheckReplacement(t.TopicReplacement); err != nil {
+		r.Fail("topic.replacement", "Option \"topic.replacement\" does not fit \"topic.regex\"=%q: %v", t.TopicRegex, err)
 	}
 	if t.KeyRegex != "" {
 		if t.key, err = javaregex.Compile(t.KeyRegex, false); err != nil {
 			r.Fail("key.field.regex", "Invalid value %s for configuration key.field.regex: %v", t.KeyRegex, err)
+		} else if err := t.key.CheckReplacement(t.KeyReplacement); err != nil {
+			r.Fail("key.field.replacement", "Option \"key.field.replacement\" does not fit \"key.field.regex\"=%q: %v", t.KeyRegex, err)
 		}
 	}
 	size := max(t.Cache, schemasKept)
@@ -133,15 +138,14 @@ func (t *router) Apply(r *schema.Record) (bool, error) {
 
 // newTopic is "" for a topic that stays.
 func (t *router) newTopic(old string) (string, error) {
-	matches, err := t.topic.MatchString(old)
+	topic, matches, err := t.topic.Replace(old, t.TopicReplacement)
 	if err != nil || !matches {
 		return "", err
 	}
-	topic, err := t.topic.ReplaceFirst(old, t.TopicReplacement)
-	if err == nil && topic == "" {
+	if topic == "" {
 		t.log.Warn("topic.regex and topic.replacement make an empty name of a topic; its records stay", "topic", old)
 	}
-	return topic, err
+	return topic, nil
 }
 
 // newKey is the key under its new name, with the field that tells where it comes from; nil for none.
@@ -171,7 +175,8 @@ func (t *router) newKey(r *schema.Record, topic string) (*schema.StructValue, er
 			if t.key == nil {
 				return r.Topic, nil
 			}
-			return replaceWhole(t.key, r.Topic, t.KeyReplacement)
+			from, _, err := t.key.Replace(r.Topic, t.KeyReplacement)
+			return from, err
 		})
 		if err != nil {
 			return nil, fmt.Errorf("tell where records of topic %q come from (options \"key.field.regex\", \"key.field.replacement\"): %w", r.Topic, err)
@@ -200,14 +205,34 @@ func (t *router) rename(r *schema.Record, topic string) error {
 	for i := range old.Values {
 		v := get(old, i)
 		if row := v.Struct(); row != nil && (i == to.before || i == to.after) {
-			renamed := t.arena.Struct(to.row)
-			copy(renamed.Values, row.Values)
+			renamed, err := t.renameRow(to, row)
+			if err != nil {
+				return fmt.Errorf("rename the schema of field %q: %w", old.Schema.Fields[i].Name, err)
+			}
 			v = schema.OfStruct(renamed)
 		}
 		e.Values[i] = v
 	}
 	r.ValueSchema, r.Value = to.schema, schema.OfStruct(e)
 	return nil
+}
+
+// renameRow gives a row the schema that before and after have in common.
+func (t *router) renameRow(to *routed, row *schema.StructValue) (*schema.StructValue, error) {
+	renamed := t.arena.Struct(to.row)
+	if row.Schema == to.rowWas {
+		copy(renamed.Values, row.Values)
+		return renamed, nil
+	}
+	for i, f := range row.Schema.Fields {
+		if row.Values[i].IsNull() {
+			continue
+		}
+		if err := put(renamed, f.Name, row.Values[i]); err != nil {
+			return nil, err
+		}
+	}
+	return renamed, nil
 }
 
 func (t *router) envelope(old *schema.Schema, topic string) (*routed, error) {
@@ -224,7 +249,7 @@ func (t *router) envelope(old *schema.Schema, topic string) (*routed, error) {
 	if was.Type != schema.Struct {
 		return nil, fmt.Errorf("its field %q is of type %s, want a struct", old.Fields[row].Name, was.Type)
 	}
-	to.row = t.named(was, topic+".Value")
+	to.row, to.rowWas = t.named(was, topic+".Value"), was
 	to.row.Fields = append(to.row.Fields, was.Fields...)
 	for _, i := range []int{to.before, to.after} {
 		if i >= 0 {

@@ -98,8 +98,12 @@ func (u *unwrap) Apply(r *schema.Record) (bool, error) {
 	if e.Values[p.before].IsNull() {
 		return false, nil // a truncate
 	}
+	before, err := structOf(e.Values[p.before], "read the row before the change")
+	if err != nil {
+		return false, err
+	}
 	u.heir.remember(r, there)
-	return u.delete(r, p, e)
+	return u.delete(r, p, e, before)
 }
 
 // tombstoneHeaders adds the only thing that is known of a tombstone.
@@ -133,8 +137,7 @@ func (u *unwrap) write(r *schema.Record, p *unwrapPlan, e *schema.StructValue, a
 }
 
 // delete makes the record what the mode says of a delete.
-func (u *unwrap) delete(r *schema.Record, p *unwrapPlan, e *schema.StructValue) (keep bool, err error) {
-	before := e.Values[p.before].Struct()
+func (u *unwrap) delete(r *schema.Record, p *unwrapPlan, e, before *schema.StructValue) (keep bool, err error) {
 	switch u.Deletes {
 	case deletesDrop:
 		return false, nil

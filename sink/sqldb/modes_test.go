@@ -309,6 +309,42 @@ func TestKeyChangeOverBatches(t *testing.T) {
 	}
 }
 
+// Records that the worker left out move the position, too, but not past a delete that waits.
+func TestSkipMovesThePosition(t *testing.T) {
+	d := newDatabase(t)
+	task := d.task()
+	s := newSource("t", 1, field("id", int32Of()), field("big", stringOf()))
+	task.holdFor = time.Hour
+	at := kafka.TopicPartition{Topic: "t"}
+	skip := func(next int64) {
+		task.Skip([]kafka.Position{{TopicPartition: at, Offset: next}, {TopicPartition: kafka.TopicPartition{Topic: "other"}, Offset: 9}})
+	}
+	stored := func() string { return d.rows("SELECT next_offset FROM tandem_positions") }
+	open(t, task, "t")
+	skip(1)
+	if got := standing(t, task); got != 1 || stored() != "1\n" {
+		t.Errorf("behind a first record left out the position is %d, in the store %s, want 1", got, stored())
+	}
+	s.next = 1
+	put(t, task, s.create(i32(1), str("large")))
+	skip(7)
+	if got := standing(t, task); got != 7 || stored() != "7\n" {
+		t.Errorf("behind records left out the position is %d, in the store %s, want 7", got, stored())
+	}
+	s.next = 7
+	move := s.rekey([]schema.Value{i32(1), str("")}, []schema.Value{i32(2), unavailable()})
+	put(t, task, move[0])
+	skip(9)
+	if got := standing(t, task); got != 7 || stored() != "7\n" {
+		t.Errorf("with a delete that waits the position is %d, in the store %s, want 7", got, stored())
+	}
+	task.holdFor = 0
+	standing(t, task)
+	if got := standing(t, task); got != 9 || stored() != "9\n" || d.rows("SELECT count(*) FROM t") != "0\n" {
+		t.Errorf("behind the delete the position is %d, in the store %s, want 9", got, stored())
+	}
+}
+
 // The header that names the old key, as SimpleHeaderConverter reads it back, and as it cannot.
 func TestOldKeyHeaderForms(t *testing.T) {
 	for _, c := range []struct {

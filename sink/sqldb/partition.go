@@ -28,8 +28,9 @@ type partition struct {
 	inBatch bool
 	target  int64 // position behind the batch; 0: nothing to apply
 	muts    []mutation
-	held    held // of batches before
-	coming  held // what is held once the batch at hand is applied
+	skip    int64 // the worker has nothing to put before it
+	held    held  // of batches before
+	coming  held  // what is held once the batch at hand is applied
 }
 
 // apply brings a partition's part of a batch into the database, with its position, in one transaction; again while it fails for

@@ -46,7 +46,10 @@ type Task struct {
 	holdFor time.Duration // the constant, but for tests
 }
 
-var _ sink.Task = (*Task)(nil)
+var (
+	_ sink.Task    = (*Task)(nil)
+	_ sink.Skipper = (*Task)(nil)
+)
 
 // worker is a connection and the buffers that go with it.
 type worker struct {
@@ -153,6 +156,10 @@ func (t *Task) applyAll(ctx context.Context) error {
 		if !p.inBatch && len(p.held.muts) > 0 && now.Sub(p.held.since) >= t.holdFor {
 			t.enter(p)
 		}
+		if !p.inBatch && len(p.held.muts) == 0 && p.skip > max(p.next, 0) {
+			t.enter(p)
+			p.target = p.skip
+		}
 	}
 	for _, p := range t.order {
 		p.hold(now, t.holdFor)
@@ -254,6 +261,17 @@ func (t *Task) forget() {
 		p.muts, p.inBatch, p.target, p.coming = p.muts[:0], false, 0, held{}
 	}
 	t.order = t.order[:0]
+}
+
+// Skip implements sink.Skipper. What is held goes first.
+func (t *Task) Skip(positions []kafka.Position) {
+	t.calls.Lock()
+	defer t.calls.Unlock()
+	for _, at := range positions {
+		if p := t.partitions[at.TopicPartition]; p != nil {
+			p.skip = max(p.skip, at.Offset)
+		}
+	}
 }
 
 // Flush returns where the partitions stand. What was put is durable already, but for the first halves of key changes at the end of
