@@ -32,10 +32,13 @@ var arrows = map[string][]string{
 	"cdc/catalog":            {"cdc", "internal/*"},
 	"cdc/replication":        {"cdc", "cdc/pgoutput", "internal/*"},
 	"cdc/snapshot":           {"cdc", "internal/*"},
+	"cdc/incremental":        {"cdc", "internal/*"},
+	"cdc/signal":             {},
 	"cdc/source":             {"cdc", "cdc/*", "envelope", "schema", "kafka", "internal/*"},
 	"schema/registry":        {"schema", "internal/config"},
 	"schema/converter":       {"schema", "schema/registry", "internal/config"},
-	"envelope":               {"cdc", "schema", "internal/config", "kafka"},
+	"envelope":               {"cdc", "schema", "internal/config", "internal/javaregex", "kafka"},
+	"envelope/transform":     {"envelope", "schema", "internal/config", "internal/javaregex"},
 	"sink/sqldb":             {"sink", "envelope", "schema", "kafka", "internal/*"},
 	"connect":                {"schema", "schema/converter", "kafka", "kafka/client", "sink", "internal/config"},
 	"connect/rest":           {"connect", "internal/config"},
@@ -51,6 +54,7 @@ var walls = map[string]string{
 	"github.com/jackc/pglogrepl":   "cdc/replication",
 	"github.com/riferrei/srclient": "schema/registry",
 	"github.com/hamba/avro":        "schema/converter",
+	"github.com/dlclark/regexp2":   "internal/javaregex",
 }
 
 type listed struct {

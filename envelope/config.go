@@ -162,10 +162,12 @@ func (c *Config) byRegex() bool {
 
 // Classes of topic.naming.strategy.
 const (
-	namingBySchema      = "io.debezium.schema.SchemaTopicNamingStrategy"
-	namingDefault       = "io.debezium.schema.DefaultTopicNamingStrategy"
-	namingByRegex       = "io.debezium.schema.DefaultRegexTopicNamingStrategy"
-	namingBySchemaRegex = "io.debezium.schema.SchemaRegexTopicNamingStrategy"
+	namingBySchema        = "io.debezium.schema.SchemaTopicNamingStrategy"
+	namingDefault         = "io.debezium.schema.DefaultTopicNamingStrategy"
+	namingByRegex         = "io.debezium.schema.DefaultRegexTopicNamingStrategy"
+	namingBySchemaRegex   = "io.debezium.schema.SchemaRegexTopicNamingStrategy"
+	namingByUnicode       = "io.debezium.schema.DefaultUnicodeTopicNamingStrategy"
+	namingBySchemaUnicode = "io.debezium.schema.SchemaUnicodeTopicNamingStrategy"
 )
 
 // DefaultConfig is the only place of defaults.

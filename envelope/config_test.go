@@ -45,7 +45,7 @@ func TestInvalidConfig(t *testing.T) {
 		{map[string]string{"topic.prefix": "a b"}, []string{"topic.prefix: only the underscore"}},
 		{map[string]string{"decimal.handling.mode": "exact"}, []string{"decimal.handling.mode: Value must be one of precise, double, string"}},
 		{map[string]string{"skipped.operations": "none,c"}, []string{"skipped.operations: 'none' cannot be specified with other skipped operation types"}},
-		{map[string]string{"skipped.operations": "x"}, []string{`skipped.operations: "x" is no operation`}},
+		{map[string]string{"skipped.operations": "x"}, []string{"skipped.operations: Invalid operation"}},
 		{map[string]string{"message.key.columns": "abc"}, []string{"message.key.columns: abc has an invalid format (expecting '^\\s*([^:]+):([^:,]+(,[^:,]+)*)\\s*$')"}},
 		{map[string]string{"column.include.list": "a.b.c", "column.exclude.list": "d.e.f"}, []string{`column.exclude.list: "column.include.list" is already specified`}},
 		{map[string]string{"message.prefix.include.list": "a", "message.prefix.exclude.list": "b"}, []string{`message.prefix.exclude.list: "message.prefix.include.list" is already specified`}},
@@ -56,7 +56,7 @@ func TestInvalidConfig(t *testing.T) {
 		{map[string]string{"topic.naming.strategy": "com.example.Mine"}, []string{"topic.naming.strategy: Value must be one of"}},
 		{map[string]string{"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy"}, []string{"topic.regex: the naming strategy needs it"}},
 		{map[string]string{"topic.naming.strategy": "io.debezium.schema.SchemaRegexTopicNamingStrategy", "topic.regex": "(a)"}, []string{"topic.replacement: topic.replacement must be non-empty"}},
-		{map[string]string{"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy", "topic.regex": "(a)", "topic.replacement": "$2"}, []string{"topic.replacement: no group 2 in topic.regex"}},
+		{map[string]string{"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy", "topic.regex": "(a)", "topic.replacement": "$2"}, []string{"topic.replacement: replacement \"$2\": no group 2"}},
 	} {
 		_, r := parse(c.props)
 		var got []string

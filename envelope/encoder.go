@@ -3,8 +3,6 @@ package envelope
 import (
 	"fmt"
 	"log/slog"
-	"regexp"
-	"slices"
 	"time"
 
 	"github.com/tandem-cdc/tandem/cdc"
@@ -43,6 +41,7 @@ type Encoder struct {
 	tables   map[string]*tableState
 	labels   map[uint32][]string // of enums and of arrays of enums, by OID
 	failures *failureLog
+	checking bool // in Check: Encode warns
 
 	tx              transaction
 	messageHandle   int
@@ -52,8 +51,8 @@ type Encoder struct {
 }
 
 type keyRule struct {
-	tables  *regexp.Regexp
-	columns []*regexp.Regexp
+	tables  patterns
+	columns []patterns // one expression each
 }
 
 // New makes an Encoder that writes to out. types answers for as long as the Encoder lives.
@@ -94,7 +93,7 @@ func New(cfg Config, out Emitter, types cdc.Types) (*Encoder, error) {
 	if e.placeholderBytes, err = placeholderBytes(cfg.Placeholder); err != nil {
 		return nil, fmt.Errorf("option unavailable.value.placeholder=%q: %w", cfg.Placeholder, err)
 	}
-	e.placeholder = string(e.placeholderBytes)
+	e.placeholder = string([]rune(string(e.placeholderBytes))) // bytes that are no UTF-8 read as U+FFFD, in Java too
 	for _, op := range cfg.SkippedOps {
 		if len(op) == 1 {
 			e.skipped[op[0]] = true
@@ -109,15 +108,19 @@ func New(cfg Config, out Emitter, types cdc.Types) (*Encoder, error) {
 func newKeyRules(rules []KeyRule) ([]keyRule, error) {
 	var out []keyRule
 	for _, r := range rules {
-		tables, err := compilePattern(r.Tables, true)
-		if err != nil {
-			return nil, fmt.Errorf("compile message.key.columns: %w", err)
-		}
-		columns, err := compilePatterns("message.key.columns", r.Columns)
+		tables, err := compilePatterns("message.key.columns", []string{r.Tables})
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, keyRule{tables, slices.Clone(columns)})
+		rule := keyRule{tables: tables}
+		for _, c := range r.Columns {
+			column, err := compilePatterns("message.key.columns", []string{c})
+			if err != nil {
+				return nil, err
+			}
+			rule.columns = append(rule.columns, column)
+		}
+		out = append(out, rule)
 	}
 	return out, nil
 }
@@ -144,7 +147,11 @@ func (e *Encoder) Encode(p *Plan, c *cdc.Change, at *Source) (records int, err e
 	e.scratch.snapshot, e.lsn = c.Kind == cdc.Read, c.LSN
 	switch c.Kind {
 	case cdc.Read:
-		return e.data(p, p.read, 'r', at, nil, c.New, nil)
+		key := p.read
+		if c.Snapshot == cdc.MarkIncremental { // reads its key whatever is filtered, for the stream may change the row
+			key = p.stream
+		}
+		return e.data(p, key, 'r', at, nil, c.New, nil)
 	case cdc.Insert:
 		if len(c.New) == 0 {
 			return 0, nil // a table without columns
@@ -201,6 +208,22 @@ func (e *Encoder) unchanged(p *Plan, c *cdc.Change) (bool, error) {
 	}
 	row, err := build(p.row, func(w schema.Writer) error { return e.writeRow(p, w, c.New, c.Old) })
 	return err == nil && row.Equal(old), err
+}
+
+// Check tells whether both rows of a change can be written, before Encode writes the first of its records. It is for those who leave changes out
+// that cannot.
+func (e *Encoder) Check(p *Plan, c *cdc.Change) error {
+	e.checking = true
+	defer func() { e.checking = false }()
+	for _, rows := range [][2]cdc.Tuple{{c.Old, nil}, {c.New, c.Old}} {
+		if rows[0] == nil {
+			continue
+		}
+		if _, err := build(p.row, func(w schema.Writer) error { return e.writeRow(p, w, rows[0], rows[1]) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *Encoder) created(p *Plan, at *Source, c *cdc.Change, first []schema.Header) (int, error) {
@@ -376,7 +399,7 @@ func (e *Encoder) failed(p *Plan, c *columnPlan, kind cdc.DatumKind, err error, 
 	if e.cfg.OnFailure == FailureFail || !c.field.Optional && c.field.Default == nil {
 		return bad
 	}
-	if e.cfg.OnFailure == FailureWarn {
+	if e.cfg.OnFailure == FailureWarn && !e.checking {
 		e.failures.warn(bad)
 	}
 	w.Null()

@@ -11,6 +11,8 @@ import (
 var (
 	errSpecialNumber = errors.New("NaN and infinity are no decimal numbers; decimal.handling.mode double or string holds them")
 	errOutOfRange    = errors.New("out of the range of its schema")
+	errNanoseconds   = errors.New("out of the range of nanoseconds in 64 bits")
+	errNoSuchDay     = errors.New("a day before the common era that the same year of it does not have")
 	errMalformed     = errors.New("not the text of this type")
 	errNullElement   = errors.New("an array whose elements cannot be null holds null")
 	errNotSent       = errors.New("the server did not send the unchanged value, and its type has no placeholder; REPLICA IDENTITY FULL makes it available")

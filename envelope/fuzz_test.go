@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/tandem-cdc/tandem/cdc"
@@ -22,7 +24,47 @@ const (
 	fuzzNumericArray
 	fuzzTextArray
 	fuzzTimestampArray
+	fuzzEnum
+	fuzzDomain
+	fuzzEnumDomain
+	fuzzComposite
+	fuzzExtensions // and on, in the order of fuzzNames
 )
+
+// fuzzNames are the types of extensions that are known by their names.
+var fuzzNames = []string{"citext", "isbn", "ltree", "geography", "halfvec", "ean13"}
+
+// fuzzBuiltin are all the OIDs of builtinPlan, and some of which it knows nothing.
+var fuzzBuiltin = []uint32{oidBool, oidBytea, oidChar, oidName, oidInt8, oidInt2, oidInt4, oidText, oidOID, oidJSON, oidXML, oidPoint, oidLseg, oidPath, oidBox, oidPolygon, oidLine,
+	oidCIDR, oidFloat4, oidFloat8, oidCircle, oidMacaddr8, oidMoney, oidMacaddr, oidInet, oidBpchar, oidVarchar, oidDate, oidTime, oidTimestamp, oidTimestamptz, oidInterval, oidTimetz,
+	oidBit, oidVarbit, oidNumeric, oidRefcursor, oidUUID, oidTsvector, oidJSONB, oidInt4range, oidNumrange, oidTsrange, oidTstzrange, oidDaterange, oidInt8range}
+
+// everyType is a catalog of every type, of the array of every type, and of vectors of integers.
+func everyType() (allTypes, []uint32) {
+	a := allTypes{}
+	for oid, t := range fuzzTypes {
+		a[oid] = t
+	}
+	for _, oid := range fuzzBuiltin {
+		a[oid] = &cdc.Type{OID: oid, Kind: 'b'}
+	}
+	for i, name := range fuzzNames {
+		a[fuzzExtensions+uint32(i)] = &cdc.Type{OID: fuzzExtensions + uint32(i), Name: name, Kind: 'b'}
+	}
+	a[fuzzEnum] = &cdc.Type{OID: fuzzEnum, Name: "mood", Kind: 'e', Category: 'E', Labels: []string{"sad", "ok"}}
+	a[fuzzDomain] = &cdc.Type{OID: fuzzDomain, Name: "d", Kind: 'd', Base: oidNumeric, BaseMod: 655366}
+	a[fuzzEnumDomain] = &cdc.Type{OID: fuzzEnumDomain, Name: "de", Kind: 'd', Category: 'E', Base: fuzzEnum, BaseMod: -1}
+	a[fuzzComposite] = &cdc.Type{OID: fuzzComposite, Name: "c", Kind: 'c'}
+	a[oidInt2vector] = &cdc.Type{OID: oidInt2vector, Kind: 'b', Category: 'A', Elem: oidInt2}
+	a[oidOidvector] = &cdc.Type{OID: oidOidvector, Kind: 'b', Category: 'A', Elem: oidOID}
+	const arrays = 1 << 20
+	for oid, t := range a {
+		if t.Category != 'A' {
+			a[arrays+oid] = &cdc.Type{OID: arrays + oid, Kind: 'b', Category: 'A', Elem: oid}
+		}
+	}
+	return a, slices.Sorted(maps.Keys(a))
+}
 
 var fuzzTypes = func() allTypes {
 	a := allTypes{}
@@ -140,6 +182,63 @@ func FuzzDefault(f *testing.F) {
 			c := &columnPlan{typePlan: e.typePlan(oid, -1)}
 			if v, ok := e.defaultValue(p, c, expr); ok && v.Type() != c.schema.Type {
 				t.Fatalf("default %q of type %d is %s, want %s", expr, oid, v.Type(), c.schema.Type)
+			}
+		}
+	})
+}
+
+// nowhere takes records.
+type nowhere struct{ discard }
+
+func (nowhere) Stream(string, int32, *schema.Schema, *schema.Schema, []schema.Header) (int, error) {
+	return 0, nil
+}
+func (n nowhere) Begin(int) (key, value schema.Writer) { return n, n }
+func (nowhere) End([]schema.Header) error              { return nil }
+func (nowhere) Flush() error                           { return nil }
+
+// FuzzEveryType: no text of any type, nor of an array of it, makes a record panic, and what cannot be converted is said by a ConvertError.
+func FuzzEveryType(f *testing.F) {
+	types, oids := everyType()
+	for i, text := range []string{"1", "{}", "{NULL,1}", "{{1,2},{3,4}}", "2020-01-01", "infinity", "NaN", "0045-02-29 BC", "10:00:00-15:59:59", "{\"0045-02-29 10:00:00+00 BC\"}", "(1,2)", "1 2 3", "\\x00", "a"} {
+		f.Add(uint16(i*7), int32(-1), byte(i), []byte(text))
+	}
+	var encoders []*Encoder
+	for _, change := range []func(*Config){
+		func(*Config) {}, func(c *Config) {
+			c.Times, c.Decimals, c.Binaries, c.UnknownTypes = TimesISO, DecimalsString, BinariesHex, true
+		},
+		func(c *Config) { c.Times, c.Decimals, c.HStores = TimesNano, DecimalsDouble, HStoresMap }, func(c *Config) { c.Times, c.Intervals, c.UnknownTypes = TimesStructured, IntervalsString, true },
+		func(c *Config) { c.Truncate = []ColumnRule{{Columns: []string{".*"}, N: 3}} },
+		func(c *Config) { c.Hash = []HashRule{{Columns: []string{".*"}, Algorithm: "MD5"}} },
+	} {
+		cfg := DefaultConfig()
+		cfg.TopicPrefix, cfg.OnFailure = "p", FailureFail
+		change(&cfg)
+		e, err := New(cfg, nowhere{}, types)
+		if err != nil {
+			f.Fatal(err)
+		}
+		encoders = append(encoders, e)
+	}
+	f.Fuzz(func(t *testing.T, at uint16, mod int32, mode byte, text []byte) {
+		if len(text) > 1000 || mod > 1<<24 { // a scale of thousands of digits takes its time
+			return
+		}
+		oid := oids[int(at)%len(oids)]
+		e := encoders[int(mode>>1)%len(encoders)]
+		rel := &cdc.Relation{OID: 1, Schema: "s", Name: "t", Columns: []cdc.Column{{Name: "c", TypeOID: oid, TypeMod: max(mod, -1)}}}
+		table := &cdc.Table{Columns: []cdc.TableColumn{{Name: "c", TypeOID: oid, TypeMod: max(mod, -1), NotNull: mode&1 != 0}}, Key: []string{"c"}}
+		p, err := e.Plan(rel, table)
+		if err != nil {
+			t.Fatalf("plan type %d: %v", oid, err)
+		}
+		tuple := cdc.Tuple{{Kind: cdc.Text, Bytes: text}}
+		for _, c := range []cdc.Change{{Kind: cdc.Insert, Relation: rel, New: tuple}, {Kind: cdc.Read, Relation: rel, New: tuple},
+			{Kind: cdc.Update, Relation: rel, Old: tuple, New: cdc.Tuple{{Kind: cdc.Unchanged}}}, {Kind: cdc.Delete, Relation: rel, Old: cdc.Tuple{{Kind: cdc.Null}}}} {
+			var bad *ConvertError
+			if _, err := e.Encode(p, &c, &Source{}); err != nil && !errors.As(err, &bad) {
+				t.Fatalf("%s of %q as type %d: %v, want a ConvertError", c.Kind, text, oid, err)
 			}
 		}
 	})

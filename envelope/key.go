@@ -55,12 +55,12 @@ func (e *Encoder) keys(p *Plan, known map[string]*cdc.TableColumn) error {
 func (e *Encoder) keyColumns(p *Plan) []string {
 	var names []string
 	for _, rule := range e.keyRules {
-		if !rule.tables.MatchString(p.id) {
+		if !rule.tables.match(p.id) {
 			continue
 		}
 		for _, re := range rule.columns {
 			for i := range p.rel.Columns {
-				if re.MatchString(p.rel.Columns[i].Name) {
+				if re.match(p.rel.Columns[i].Name) {
 					names = append(names, p.rel.Columns[i].Name)
 				}
 			}
@@ -75,11 +75,13 @@ func (e *Encoder) keyColumns(p *Plan) []string {
 func (e *Encoder) key(p *Plan, names []string, known map[string]*cdc.TableColumn) (*keyPlan, error) {
 	k := &keyPlan{handles: &handles{noHandle, noHandle}}
 	s := &schema.Schema{Type: schema.Struct, Name: e.cfg.schemaName(p.topic + ".Key")}
+	found := false
 	for _, name := range names {
 		for i := range p.rel.Columns {
 			if p.rel.Columns[i].Name != name {
 				continue
 			}
+			found = true
 			if c := e.column(p, i, known[name]); c != nil {
 				k.columns = append(k.columns, *c)
 				s.Fields = append(s.Fields, field(e.cfg.fieldName(name), c.field))
@@ -89,7 +91,7 @@ func (e *Encoder) key(p *Plan, names []string, known map[string]*cdc.TableColumn
 	if k.identifier, k.identified = e.topics.identifier(p.rel.Schema, p.rel.Name); k.identified {
 		s.Fields = append(s.Fields, field(e.cfg.KeyField, stringSchema))
 	}
-	if len(s.Fields) > 0 {
+	if found || len(s.Fields) > 0 { // columns without a form make a key without fields
 		k.schema = s
 	}
 	if err := checkFields(s); err != nil {

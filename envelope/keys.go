@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 )
 
 // Groups of the documentation, as Debezium's definition names them.
@@ -47,15 +48,13 @@ func (c *Config) Keys() config.Keys {
 }
 
 func (c *Config) topicKeys() config.Keys {
-	isTopic := config.Match(topicCharacters, "only the underscore, hyphen, dot and alphanumeric characters")
 	naming := config.Enum(&c.NamingStrategy, "topic.naming.strategy",
-		"How topics are named: prefix.schema.table (SchemaTopicNamingStrategy) or prefix.table (DefaultTopicNamingStrategy), or these rewritten by topic.regex and topic.replacement (SchemaRegexTopicNamingStrategy, DefaultRegexTopicNamingStrategy).",
-		[]string{namingBySchema, namingDefault, namingBySchemaRegex, namingByRegex}, config.Group(groupConnector))
-	naming.Type = config.TypeClass
+		"How topics are named: prefix.schema.table (SchemaTopicNamingStrategy) or prefix.table (DefaultTopicNamingStrategy), or these rewritten by topic.regex and topic.replacement (SchemaRegexTopicNamingStrategy, DefaultRegexTopicNamingStrategy). SchemaUnicodeTopicNamingStrategy and DefaultUnicodeTopicNamingStrategy write characters that topics cannot hold, and underscores, as _u and their code instead of an underscore.",
+		[]string{namingBySchema, namingDefault, namingBySchemaRegex, namingByRegex, namingBySchemaUnicode, namingByUnicode}, config.Group(groupConnector), config.ClassName("Java classes cannot be loaded; choose one of the six strategies"))
 	return config.Keys{
 		config.String(&c.TopicPrefix, "topic.prefix",
 			"Namespace of this connector: the first part of all its topic and schema names, and its name in source blocks and offsets. Changing it starts over.",
-			config.Required(), isTopic, config.Rank(config.High), config.Group(groupConnector), config.Alias("database.server.name")),
+			config.Required(), config.Check(checkTopicPrefix), config.Rank(config.High), config.Group(groupConnector), config.Alias("database.server.name")),
 		naming,
 		config.String(&c.Delimiter, "topic.delimiter", "What stands between the parts of a topic name.", config.Group(groupExpert)),
 		config.String(&c.TopicRegex, keyTopicRegex, "Regular expression on whole topic names, for the regex naming strategies.",
@@ -83,6 +82,14 @@ func (c *Config) topicKeys() config.Keys {
 	}
 }
 
+// checkTopicPrefix says it in Debezium's words.
+func checkTopicPrefix(text string) error {
+	if topicCharacters.FindString(text) != text || text == "" {
+		return fmt.Errorf("%s has invalid format (only the underscore, hyphen, dot and alphanumeric characters are allowed)", text)
+	}
+	return nil
+}
+
 func (c *Config) valueKeys() config.Keys {
 	money := config.Int(&c.MoneyDigits, "money.fraction.digits", "Digits after the decimal point of money values.", 0, 32767, config.Group(groupConnector))
 	money.Type = config.TypeShort
@@ -105,7 +112,7 @@ func (c *Config) valueKeys() config.Keys {
 			"Write columns of types without a form of their own as binary.handling.mode of their text, instead of leaving them out.", config.Group(groupExpert)),
 		config.String(&c.Placeholder, "unavailable.value.placeholder",
 			"What stands for a large value that an update did not touch and the server therefore did not send; after hex: the bytes in hexadecimal.",
-			config.Group(groupConnector)),
+			config.Group(groupConnector), config.Alias("toasted.value.placeholder")),
 		config.Enum(&c.OnFailure, "event.converting.failure.handling.mode",
 			"What becomes of a value that its column's schema cannot hold: the task fails (fail), or null is written, with a warning (warn) or without (skip).",
 			[]OnFailure{FailureFail, FailureWarn, FailureSkip}, config.Group(groupConnector)),
@@ -114,14 +121,14 @@ func (c *Config) valueKeys() config.Keys {
 
 func (c *Config) eventKeys() config.Keys {
 	return config.Keys{
-		config.Bool(&c.Tombstones, "tombstones.on.delete", "Follow every delete by a record with a null value, so that compaction removes the key.", config.Group(groupConnector)),
+		config.Bool(&c.Tombstones, "tombstones.on.delete", "Follow every delete by a record with a null value, so that compaction removes the key.", config.Group(groupConnector), config.Twice()),
 		config.List(&c.SkippedOps, "skipped.operations",
 			"Operations that are not published: c (insert), u (update), d (delete), t (truncate), r (snapshot, without effect), or none.",
 			config.Check(checkSkipped), config.Rank(config.Low), config.Group(groupConnector)),
 		config.Bool(&c.SkipUnchanged, "skip.messages.without.change",
-			"Leave out updates that change no included column; needs REPLICA IDENTITY FULL.", config.Group(groupConnection)),
+			"Leave out updates that change no included column; needs REPLICA IDENTITY FULL.", config.Group(groupConnection), config.Twice()),
 		config.Bool(&c.Headers, "extended.headers.enabled", "Put headers on data records that name the connector, its task and its run.",
-			config.Rank(config.Low), config.Group(groupAdvanced)),
+			config.Rank(config.Low), config.Group(groupAdvanced), config.Twice()),
 		config.Bool(&c.TransactionMetadata, "provide.transaction.metadata",
 			"Publish BEGIN and END of transactions with counts, and say in each data record where in its transaction it stands.",
 			config.Rank(config.Low), config.Group(groupExpert)),
@@ -142,9 +149,9 @@ func (c *Config) columnKeys() config.Keys {
 		}))
 	return config.Keys{
 		config.List(&c.ColumnInclude, "column.include.list", "Regular expressions on schema.table.column of the columns to publish; all without it. Keys are not affected.",
-			config.Null(), config.Check(checkPatterns), config.Group(groupFilters)),
+			config.Null(), config.Check(checkPatterns), config.Group(groupFilters), config.Alias("column.whitelist")),
 		config.List(&c.ColumnExclude, "column.exclude.list", "Regular expressions on schema.table.column of the columns not to publish. Keys are not affected.",
-			config.Null(), config.Check(checkPatterns), config.Group(groupFilters)),
+			config.Null(), config.Check(checkPatterns), config.Group(groupFilters), config.Alias("column.blacklist")),
 		keyColumns,
 	}
 }
@@ -171,14 +178,14 @@ func (c *Config) mapperKeys() config.Keys {
 
 // Complete checks what concerns several options and settles field.name.adjustment.mode from the converters that props name.
 func (c *Config) Complete(props map[string]string, r *config.Report) {
-	exclusive := func(what string, include, exclude []string) {
-		if len(include) > 0 && len(exclude) > 0 {
-			r.Fail(what+".exclude.list", "Invalid value %s for configuration %s: %q is already specified",
-				strings.Join(exclude, ","), what+".exclude.list", what+".include.list")
-		}
+	r.Exclusive(props, "column.include.list", "column.exclude.list")
+	r.Exclusive(props, "message.prefix.include.list", "message.prefix.exclude.list")
+	if _, err := placeholderBytes(c.Placeholder); err != nil {
+		r.Warn("unavailable.value.placeholder", "Option \"unavailable.value.placeholder\"=%q will stop the connector at its start: %v.", c.Placeholder, err)
 	}
-	exclusive("column", c.ColumnInclude, c.ColumnExclude)
-	exclusive("message.prefix", c.MessageInclude, c.MessageExclude)
+	if topicCharacters.FindString(c.Delimiter) != c.Delimiter || c.Delimiter == "" {
+		r.Warn("topic.delimiter", "Option \"topic.delimiter\"=%q will stop the connector at its start: only the underscore, hyphen, dot and alphanumeric characters are allowed.", c.Delimiter)
+	}
 	if _, given := props[keyFieldNames]; !given && (isAvroConverter(props["key.converter"]) || isAvroConverter(props["value.converter"])) {
 		c.FieldNames = AdjustAvro
 	}
@@ -200,7 +207,7 @@ func completeRegex(r *config.Report, regexKey, regex, replacementKey, replacemen
 		if err != nil {
 			return // reported at the expression already
 		}
-		if err := checkReplacement(re, regexKey, replacement); err != nil {
+		if err := re.CheckReplacement(replacement); err != nil {
 			r.Fail(replacementKey, "Invalid value %s for configuration %s: %v", replacement, replacementKey, err)
 		}
 	}
@@ -216,12 +223,19 @@ func checkPattern(text string) error {
 }
 
 func checkPatterns(text string) error {
-	_, err := compilePatterns("it", config.SplitList(text))
-	return err
+	for _, expr := range config.SplitList(text) {
+		if _, err := javaregex.Compile(expr, true); err != nil {
+			return config.Complain("A comma-separated list of valid regular expressions is expected, but %v", err)
+		}
+	}
+	return nil
 }
 
 func checkSkipped(text string) error {
 	ops := config.SplitList(text)
+	if len(ops) == 0 {
+		return config.Complain("Invalid operation")
+	}
 	for _, op := range ops {
 		switch op {
 		case "c", "u", "d", "t", "r":
@@ -230,7 +244,7 @@ func checkSkipped(text string) error {
 				return errors.New("'none' cannot be specified with other skipped operation types")
 			}
 		default:
-			return fmt.Errorf("%q is no operation: want c, u, d, t, r or none", op)
+			return config.Complain("Invalid operation")
 		}
 	}
 	return nil
@@ -239,24 +253,28 @@ func checkSkipped(text string) error {
 // parseKeyRules reads message.key.columns.
 func parseKeyRules(text string) ([]KeyRule, error) {
 	var rules []KeyRule
-	for entry := range strings.SplitSeq(text, ";") {
-		if strings.TrimSpace(entry) == "" {
-			continue
-		}
+	var errs []error
+	if text == "" {
+		errs = append(errs, config.Complain("Must not be empty"))
+	}
+	for entry := range strings.SplitSeq(strings.TrimRight(text, ";"), ";") {
 		m := keyColumnsEntry.FindStringSubmatch(entry)
 		if m == nil {
-			return nil, fmt.Errorf("%s has an invalid format (expecting '%s')", entry, keyColumnsEntry)
+			errs = append(errs, fmt.Errorf("%s has an invalid format (expecting '%s')", entry, keyColumnsEntry))
+			continue
 		}
 		rule := KeyRule{Tables: strings.TrimSpace(m[1])}
 		for column := range strings.SplitSeq(m[2], ",") {
 			rule.Columns = append(rule.Columns, strings.TrimSpace(column))
 		}
-		if err := checkPattern(rule.Tables); err != nil {
-			return nil, err
+		for _, expr := range append([]string{rule.Tables}, rule.Columns...) {
+			if err := checkPattern(expr); err != nil {
+				errs = append(errs, err)
+			}
 		}
 		rules = append(rules, rule)
 	}
-	return rules, nil
+	return rules, errors.Join(errs...)
 }
 
 // placeholderBytes is the stand-in for unchanged TOAST values as bytes.

@@ -36,7 +36,7 @@ func newMappers(cfg *Config) (mappers, error) {
 	var ms mappers
 	add := func(option string, columns []string, byType bool, apply func(c *columnPlan)) error {
 		ps, err := compilePatterns(option, columns)
-		if err == nil && ps != nil {
+		if err == nil && ps.list != nil {
 			ms = append(ms, mapper{ps, byType, apply})
 		}
 		return err
@@ -93,8 +93,12 @@ func (c *columnPlan) addParameter(name, value string) { c.field = c.field.WithPa
 // propagateType adds what the table says of the column to its schema.
 func propagateType(c *columnPlan) {
 	c.addParameter("__debezium.source.column.type", strings.ToUpper(c.typeName))
-	c.addParameter("__debezium.source.column.length", strconv.Itoa(c.length))
-	c.addParameter("__debezium.source.column.scale", strconv.Itoa(c.scale))
+	if c.length != unset {
+		c.addParameter("__debezium.source.column.length", strconv.Itoa(c.length))
+	}
+	if c.scale != unset {
+		c.addParameter("__debezium.source.column.scale", strconv.Itoa(c.scale))
+	}
 	c.addParameter("__debezium.source.column.name", c.name)
 }
 
@@ -117,7 +121,7 @@ func maskColumn(c *columnPlan, n int) {
 
 // truncateColumn cuts texts to n UTF-16 units and bytes to n bytes, in columns that may be longer.
 func truncateColumn(c *columnPlan, n int) {
-	if c.length <= n {
+	if c.length != unset && c.length <= n {
 		return
 	}
 	c.addParameter("truncateLength", strconv.Itoa(n))

@@ -25,8 +25,8 @@ func messageSchema(content *schema.Schema) *schema.Schema {
 
 // Message writes the record of a logical decoding message, unless its prefix is filtered out.
 func (e *Encoder) Message(c *cdc.Change, at *Source) (records int, err error) {
-	if !e.messages.passes(c.Prefix) {
-		return 0, nil
+	if passes := e.messages.passes(c.Prefix); !passes || e.messages.err() != nil {
+		return 0, e.messages.err()
 	}
 	handle, err := e.open(&e.messageHandle, e.topics.message(), messageKeySchema, e.messageSchema, nil)
 	if err != nil {

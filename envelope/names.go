@@ -1,6 +1,9 @@
 package envelope
 
-import "unicode/utf16"
+import (
+	"strconv"
+	"unicode/utf16"
+)
 
 // adjust makes a schema name (dots allowed) or a field name fit for Avro, in the given mode. Rules: Avro 1.11, "Names"; one
 // replacement per UTF-16 unit, as Debezium counts characters.
@@ -29,12 +32,19 @@ func adjust(mode Adjustment, name string, dots bool) string {
 func isLetter(u uint16) bool { return u == '_' || u >= 'A' && u <= 'Z' || u >= 'a' && u <= 'z' }
 func isDigit(u uint16) bool  { return u >= '0' && u <= '9' }
 
-// appendUnicode appends _uXXXX, in lower case.
+// appendUnicode appends _u and the unit in lower case hexadecimal: as short as it is but for two zeros before one or two digits.
 func appendUnicode(dst []byte, u uint16) []byte {
-	const hex = "0123456789abcdef"
-	return append(dst, '_', 'u', hex[u>>12], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+	dst = append(dst, "_u"...)
+	if u < 0x100 {
+		dst = append(dst, "00"...)
+	}
+	return strconv.AppendUint(dst, uint64(u), 16)
 }
 
 // schemaName and fieldName adjust by the configuration.
 func (c *Config) schemaName(name string) string { return adjust(c.SchemaNames, name, true) }
 func (c *Config) fieldName(name string) string  { return adjust(c.FieldNames, name, false) }
+
+// AdjustName makes a schema name (dots allowed) or a field name fit for Avro, as the options schema.name.adjustment.mode and
+// field.name.adjustment.mode say: transforms make names, too.
+func AdjustName(mode Adjustment, name string, dots bool) string { return adjust(mode, name, dots) }

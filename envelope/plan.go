@@ -84,6 +84,9 @@ func (e *Encoder) Plan(rel *cdc.Relation, table *cdc.Table) (*Plan, error) {
 		p.columns = append(p.columns, *c)
 		p.row.Fields = append(p.row.Fields, field(e.cfg.fieldName(c.name), c.field))
 	}
+	if err := e.patternErr(); err != nil {
+		return nil, &TableError{p.id, err}
+	}
 	if err := checkFields(p.row); err != nil {
 		return nil, &TableError{p.id, err}
 	}
@@ -142,6 +145,14 @@ func (e *Encoder) column(p *Plan, index int, catalog *cdc.TableColumn) *columnPl
 		return nil
 	}
 	c := &columnPlan{typePlan: tp, write: tp.write, name: col.Name, typeName: e.typeName(col.TypeOID), index: index, field: tp.schema}
+	if p.rel.Read && col.TypeOID == oidNumeric && col.TypeMod < 0 {
+		numeric := *tp // JDBC's metadata tell neither length nor scale, those of the stream do
+		numeric.length, numeric.scale = 0, unset
+		c.typePlan = &numeric
+	}
+	if catalog != nil && strings.Contains(catalog.Default, "nextval(") {
+		c.typeName = serialName(col.TypeOID, c.typeName)
+	}
 	c.notNull = catalog != nil && catalog.NotNull
 	if !c.notNull {
 		c.field = optional(c.field)
@@ -160,6 +171,19 @@ func (e *Encoder) column(p *Plan, index int, catalog *cdc.TableColumn) *columnPl
 		}
 	}
 	return c
+}
+
+// serialName is what JDBC calls an integer type whose default is of a sequence.
+func serialName(oid uint32, name string) string {
+	switch oid {
+	case oidInt2:
+		return "smallserial"
+	case oidInt4:
+		return "serial"
+	case oidInt8:
+		return "bigserial"
+	}
+	return name
 }
 
 func (e *Encoder) typeName(oid uint32) string {

@@ -2,10 +2,10 @@ package envelope
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 )
 
 // maxTopicLength is Kafka's limit on the length of a topic name.
@@ -18,10 +18,11 @@ type topics struct {
 	identify rewrite // what the field of merged keys holds
 }
 
-// rewrite replaces whole names that match.
+// rewrite replaces names that match as a whole.
 type rewrite struct {
-	regex       *regexp.Regexp // nil: nothing is rewritten
+	regex       *javaregex.Regexp // nil: nothing is rewritten
 	replacement string
+	err         error // kept: the answers behind it do not count
 }
 
 func newRewrite(option, regex, replacement string) (rewrite, error) {
@@ -32,22 +33,22 @@ func newRewrite(option, regex, replacement string) (rewrite, error) {
 	if err != nil {
 		return rewrite{}, fmt.Errorf("compile %s: %w", option, err)
 	}
-	return rewrite{re, replacement}, nil
+	return rewrite{regex: re, replacement: replacement}, nil
 }
 
 // apply returns the new name, or the old one when it does not match or nothing would be left.
-func (r rewrite) apply(name string) string {
+func (r *rewrite) apply(name string) string {
 	if r.regex == nil {
 		return name
 	}
-	m := r.regex.FindStringSubmatchIndex(name)
-	if m == nil {
+	out, _, err := r.regex.Replace(name, r.replacement)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	if out == "" {
 		return name
 	}
-	if out := expandJava(r.regex, r.replacement, name, m); out != "" {
-		return out
-	}
-	return name
+	return out
 }
 
 func newTopics(cfg *Config) (*topics, error) {
@@ -63,23 +64,28 @@ func newTopics(cfg *Config) (*topics, error) {
 	return t, err
 }
 
-// physical is the topic of a table before any rewriting.
-func (t *topics) physical(schemaName, table string) string {
+// origin is the name of a table's topic before any rewriting; it may hold characters that topics cannot.
+func (t *topics) origin(schemaName, table string) string {
 	d := t.cfg.Delimiter
-	if t.cfg.NamingStrategy == namingBySchema || t.cfg.NamingStrategy == namingBySchemaRegex {
-		return sanitizeTopic(t.cfg.TopicPrefix + d + schemaName + d + table)
+	switch t.cfg.NamingStrategy {
+	case namingBySchema, namingBySchemaRegex, namingBySchemaUnicode:
+		return t.cfg.TopicPrefix + d + schemaName + d + table
 	}
-	return sanitizeTopic(t.cfg.TopicPrefix + d + table)
+	return t.cfg.TopicPrefix + d + table
 }
 
-// data is the topic of a table's records.
+// data is the topic of a table's records. What a regex strategy makes of it is not looked at again.
 func (t *topics) data(schemaName, table string) string {
-	return sanitizeTopic(t.merge.apply(t.physical(schemaName, table)))
+	name := t.origin(schemaName, table)
+	if t.cfg.NamingStrategy == namingByUnicode || t.cfg.NamingStrategy == namingBySchemaUnicode {
+		return sanitize(name, true)
+	}
+	return t.merge.apply(sanitizeTopic(name))
 }
 
 // identifier is what tells a table's keys from those of others in its topic; false when keys need no such field.
 func (t *topics) identifier(schemaName, table string) (string, bool) {
-	return t.identify.apply(t.physical(schemaName, table)), t.cfg.byRegex() && t.cfg.KeyUnique
+	return t.identify.apply(t.origin(schemaName, table)), t.cfg.byRegex() && t.cfg.KeyUnique
 }
 
 // heartbeat is the topic of heartbeats.
@@ -99,13 +105,21 @@ func (t *topics) transaction() string {
 func (t *topics) message() string { return sanitizeTopic(t.cfg.TopicPrefix + ".message") }
 
 // sanitizeTopic replaces what a topic name cannot hold by underscores, one per UTF-16 unit, and cuts at Kafka's limit.
-func sanitizeTopic(name string) string {
+func sanitizeTopic(name string) string { return sanitize(name, false) }
+
+// sanitize is sanitizeTopic, or replaces by _uXXXX, and so the underscore itself.
+func sanitize(name string, unicode bool) string {
 	units := utf16.Encode([]rune(name))
 	out := make([]byte, 0, len(units))
 	for _, u := range units {
-		if isLetter(u) || isDigit(u) || u == '.' || u == '-' {
+		switch {
+		case u == '_' && unicode:
+			out = appendUnicode(out, u)
+		case isLetter(u) || isDigit(u) || u == '.' || u == '-':
 			out = append(out, byte(u))
-		} else {
+		case unicode:
+			out = appendUnicode(out, u)
+		default:
 			out = append(out, '_')
 		}
 	}
@@ -113,64 +127,12 @@ func sanitizeTopic(name string) string {
 		out = out[:maxTopicLength]
 	}
 	switch s := string(out); s {
-	case ".":
-		return "_"
-	case "..":
-		return "__"
+	case ".", "..":
+		if unicode {
+			return strings.Repeat("_u002e", len(s))
+		}
+		return strings.Repeat("_", len(s))
 	default:
 		return s
 	}
-}
-
-// expandJava applies a replacement written for java.util.regex: $n (as many digits as name a group), ${name} and a backslash
-// that quotes the next character.
-func expandJava(re *regexp.Regexp, repl, src string, m []int) string {
-	var b strings.Builder
-	group := func(n int) {
-		if m[2*n] >= 0 {
-			b.WriteString(src[m[2*n]:m[2*n+1]])
-		}
-	}
-	for i := 0; i < len(repl); i++ {
-		switch {
-		case repl[i] == '\\' && i+1 < len(repl):
-			i++
-			b.WriteByte(repl[i])
-		case repl[i] == '$' && i+1 < len(repl) && repl[i+1] == '{' && strings.IndexByte(repl[i:], '}') > 0:
-			end := i + strings.IndexByte(repl[i:], '}')
-			if n := re.SubexpIndex(repl[i+2 : end]); n >= 0 {
-				group(n)
-			}
-			i = end
-		case repl[i] == '$' && i+1 < len(repl) && repl[i+1] >= '0' && repl[i+1] <= '9':
-			n, end := int(repl[i+1]-'0'), i+2
-			for end < len(repl) && repl[end] >= '0' && repl[end] <= '9' && n*10+int(repl[end]-'0') <= re.NumSubexp() {
-				n = n*10 + int(repl[end]-'0')
-				end++
-			}
-			if n <= re.NumSubexp() {
-				group(n)
-			}
-			i = end - 1
-		default:
-			b.WriteByte(repl[i])
-		}
-	}
-	return b.String()
-}
-
-// checkReplacement rejects a replacement that names a group its expression does not have.
-func checkReplacement(re *regexp.Regexp, option, repl string) error {
-	for i := 0; i+1 < len(repl); i++ {
-		if repl[i] == '\\' {
-			i++
-			continue
-		}
-		if repl[i] == '$' && repl[i+1] >= '0' && repl[i+1] <= '9' {
-			if n, _ := strconv.Atoi(repl[i+1 : i+2]); n > re.NumSubexp() {
-				return fmt.Errorf("no group %d in %s", n, option)
-			}
-		}
-	}
-	return nil
 }

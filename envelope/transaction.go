@@ -20,9 +20,23 @@ var (
 		field("ts_ms", int64Schema))
 )
 
-// messageCollection is the name under which Debezium counts each logical decoding message of a transaction: a Java identity text. The
-// identity, which says nothing, is not copied.
-const messageCollection = "io.debezium.connector.postgresql.LogicalDecodingMessageMonitor$LogicalDecodingMessageId@0"
+// Debezium counts each logical decoding message of a transaction as a collection of its own, under a Java identity text. The identity says
+// nothing and is not copied: END records bear messageCollection.
+const (
+	messageIdentity   = "io.debezium.connector.postgresql.LogicalDecodingMessageMonitor$LogicalDecodingMessageId@"
+	messageCollection = messageIdentity + "0"
+)
+
+// countedMessages is how many messages offsets count under names of their own, as Debezium's do; the last name counts all further ones, for
+// an offset must stay small. A reader that adds up the counts, Debezium or ResumeTx, comes to the same total.
+const countedMessages = 64
+
+var messageNames = func() (names [countedMessages]string) {
+	for i := range names {
+		names[i] = messageIdentity + strconv.FormatInt(int64(i+1), 16)
+	}
+	return names
+}()
 
 // transaction counts the events of the current transaction.
 type transaction struct {
@@ -45,6 +59,12 @@ func (e *Encoder) TxCounts(dst []TxCount) []TxCount {
 	for _, t := range e.tx.touched {
 		dst = append(dst, TxCount{t.id, t.events})
 	}
+	for i := range min(e.tx.messages, countedMessages) {
+		dst = append(dst, TxCount{messageNames[i], 1})
+	}
+	if e.tx.messages > countedMessages {
+		dst[len(dst)-1].Events += int64(e.tx.messages - countedMessages)
+	}
 	return dst
 }
 
@@ -53,6 +73,11 @@ func (e *Encoder) ResumeTx(counts []TxCount) {
 	e.tx.reset()
 	e.tx.open = true
 	for _, c := range counts {
+		if strings.HasPrefix(c.Collection, messageIdentity) {
+			e.tx.messages += int(c.Events)
+			e.tx.total += c.Events
+			continue
+		}
 		t := e.tableState(c.Collection)
 		t.events = c.Events
 		e.tx.total += c.Events

@@ -9,11 +9,14 @@ import (
 	"github.com/tandem-cdc/tandem/schema"
 )
 
-// arrayPlan: arrays. Debezium has no form for arrays of some types, among them domains: nil.
+// arrayPlan: arrays. Debezium has no form for arrays of some types: nil.
 func (e *Encoder) arrayPlan(t *cdc.Type, mod int32) *typePlan {
 	elem, ok := e.types.Type(t.Elem)
 	if !ok {
 		return e.unknownPlan()
+	}
+	if t.OID == oidInt2vector || t.OID == oidOidvector {
+		return vectorOfIntegers(elem.OID)
 	}
 	switch elem.OID {
 	case oidMoney, oidName, oidInterval, oidVarbit, oidXML, oidPoint, oidRefcursor:
@@ -22,10 +25,8 @@ func (e *Encoder) arrayPlan(t *cdc.Type, mod int32) *typePlan {
 		// The schema is that of one bit string, which holds no list: values are always null.
 		tp := *bitPlan(oidBit, mod)
 		tp.write, tp.literal = writeNothing, nil
+		tp.length, tp.scale = columnSize(oidBit, mod)
 		return &tp
-	}
-	if elem.Kind == 'd' {
-		return nil
 	}
 	ep := e.elementPlan(t, elem, mod)
 	if ep == nil {
@@ -37,7 +38,7 @@ func (e *Encoder) arrayPlan(t *cdc.Type, mod int32) *typePlan {
 	}
 	length, scale := columnSize(elem.OID, mod)
 	tp := &typePlan{schema: schema.ArrayOf(es), fallback: schema.OfArray([]schema.Value{}), length: length, scale: scale}
-	tp.write = writeArray(ep, delimiter(elem))
+	tp.write = writeArray(ep, e.delimiter(elem))
 	tp.unchanged = e.unchangedArray(elem.OID, es)
 	if elem.Name == "sparsevec" {
 		tp.write = writeNothing
@@ -45,12 +46,38 @@ func (e *Encoder) arrayPlan(t *cdc.Type, mod int32) *typePlan {
 	return tp
 }
 
+// vectorOfIntegers: int2vector and oidvector. They are arrays to Debezium, but their text has no braces: it finds nothing in it.
+func vectorOfIntegers(elem uint32) *typePlan {
+	tp := &typePlan{schema: schema.ArrayOf(integerPlan(elem).schema), fallback: schema.OfArray([]schema.Value{}), length: unlimited, total: true}
+	tp.write = func(_ *scratch, _ []byte, w schema.Writer) error {
+		w.BeginArray(0)
+		w.EndArray()
+		return nil
+	}
+	return tp
+}
+
 // writeNothing is for columns whose schema holds none of their values.
 func writeNothing(*scratch, []byte, schema.Writer) error { return errUnsupported }
 
+// elementPlan plans the elements of an array. Domains are not resolved there: those over enums have no labels, the others no form.
 func (e *Encoder) elementPlan(t, elem *cdc.Type, mod int32) *typePlan {
-	if elem.Kind == 'e' {
+	switch {
+	case elem.Kind == 'e':
 		return e.enumPlan(e.arrayLabels(t, elem))
+	case elem.Kind == 'd' && elem.Category == 'E':
+		ep := e.enumPlan(nil)
+		ep.inner = javaObject
+		return ep
+	case elem.Kind == 'd' || elem.Category == 'A':
+		return e.unknownPlan()
+	}
+	switch elem.OID {
+	case oidLine, oidLseg, oidBox, oidPath, oidPolygon, oidCircle:
+		// The struct of an element never is of the schema that the array has for it.
+		ep := geometricPlan(elem.OID)
+		ep.write, ep.nullable = writeNothing, true
+		return ep
 	}
 	if ep := e.scalarPlan(elem, mod, true); ep != nil {
 		return ep
@@ -58,8 +85,15 @@ func (e *Encoder) elementPlan(t, elem *cdc.Type, mod int32) *typePlan {
 	return e.unknownPlan()
 }
 
-// delimiter is pg_type.typdelim: a comma for all types but box and those of PostGIS.
-func delimiter(elem *cdc.Type) byte {
+// delimiter is pg_type.typdelim: a comma for all types but box and those of PostGIS. A domain has that of its base.
+func (e *Encoder) delimiter(elem *cdc.Type) byte {
+	for elem.Kind == 'd' {
+		base, ok := e.types.Type(elem.Base)
+		if !ok || base == elem {
+			break
+		}
+		elem = base
+	}
 	switch {
 	case elem.OID == oidBox:
 		return ';'
@@ -82,7 +116,7 @@ func (e *Encoder) unchangedArray(elem uint32, es *schema.Schema) schema.Value {
 	case oidUUID:
 		return list(schema.OfString(nameUUID(e.placeholderBytes)))
 	case oidInt4, oidInt8, oidDate:
-		if es.Type != schema.Int32 && es.Type != schema.Int64 {
+		if es.Type != schema.Int32 && es.Type != schema.Int64 || es.Name == schema.Date().Name { // Connect's date is no number in Java
 			return schema.NullValue
 		}
 		var numbers []schema.Value
@@ -105,8 +139,9 @@ func nameUUID(name []byte) string {
 
 // element is what arrayReader found: null, an inner array, or a text.
 type element struct {
-	null, inner bool
-	text        []byte // lives until the next element
+	null  bool
+	inner int    // how many arrays stand inside of each other, 0 when it is none
+	text  []byte // of an array with its braces; lives until the next element
 }
 
 // arrayReader takes an array's text apart. Manual, section "Array Input and Output Syntax": {a,"b \"c\"",NULL,{…}}, with the bounds
@@ -142,7 +177,9 @@ func (r *arrayReader) next(s *scratch) (e element, more, ok bool) {
 	case len(r.rest) > 0 && r.rest[0] == '"':
 		e.text, ok = r.quoted(s)
 	case len(r.rest) > 0 && r.rest[0] == '{':
-		e.inner, ok = true, r.skipInner()
+		e.text = r.rest
+		e.inner, ok = r.skipInner()
+		e.text = e.text[:len(e.text)-len(r.rest)]
 	default:
 		e.text, ok = r.bare(s)
 		e.null = ok && string(e.text) == "NULL" && len(e.text) == 4
@@ -218,8 +255,8 @@ func (r *arrayReader) bare(s *scratch) ([]byte, bool) {
 	return s.element, true
 }
 
-// skipInner steps over an array inside of the array.
-func (r *arrayReader) skipInner() bool {
+// skipInner steps over an array inside of the array and says how many it holds inside of each other.
+func (r *arrayReader) skipInner() (dimensions int, ok bool) {
 	depth, quoted := 0, false
 	for i := 0; i < len(r.rest); i++ {
 		switch c := r.rest[i]; {
@@ -230,17 +267,19 @@ func (r *arrayReader) skipInner() bool {
 		case quoted:
 		case c == '{':
 			depth++
+			dimensions = max(dimensions, depth)
 		case c == '}':
 			if depth--; depth == 0 {
 				r.rest = r.rest[i+1:]
-				return true
+				return dimensions, true
 			}
 		}
 	}
-	return false
+	return 0, false
 }
 
-// writeArray looks at all elements before it writes the first: an array whose element has no form is null as a whole.
+// writeArray looks at all elements before it writes the first: an array whose element has no form is null as a whole. Timestamps out of
+// range are null by themselves, where the schema allows that.
 func writeArray(ep *typePlan, delimiter byte) writeFunc {
 	return func(s *scratch, text []byte, w schema.Writer) error {
 		n, err := ep.countElements(s, text, delimiter)
@@ -252,12 +291,15 @@ func writeArray(ep *typePlan, delimiter byte) writeFunc {
 		for range n {
 			e, _, _ := r.next(s)
 			switch {
-			case e.inner:
-				ep.inner.WriteTo(w)
-			case e.null:
+			case e.inner > 0 && ep.inner != "":
+				s.buf = appendJavaArray(s.buf[:0], e.inner, ep.inner)
+				w.Text(s.buf)
+			case e.inner > 0 || e.null:
 				w.Null()
 			default:
-				if err := ep.write(s, e.text, w); err != nil {
+				if err := ep.write(s, e.text, w); err == errNanoseconds {
+					w.Null()
+				} else if err != nil {
 					return err
 				}
 			}
@@ -265,6 +307,19 @@ func writeArray(ep *typePlan, delimiter byte) writeFunc {
 		w.EndArray()
 		return nil
 	}
+}
+
+// holdsSpecial tells whether an array of numbers holds NaN or infinity.
+func holdsSpecial(text []byte) bool {
+	return bytes.Contains(text, []byte("NaN")) || bytes.Contains(text, []byte("Inf"))
+}
+
+// appendJavaArray appends what Java prints for an array, [[Ljava.lang.String;@ and a number, which is 0 here.
+func appendJavaArray(dst []byte, dimensions int, class string) []byte {
+	for range dimensions {
+		dst = append(dst, '[')
+	}
+	return append(append(append(dst, 'L'), class...), ";@0"...)
 }
 
 // countElements counts an array's elements and finds the error of the first that cannot be written.
@@ -280,10 +335,19 @@ func (ep *typePlan) countElements(s *scratch, text []byte, delimiter byte) (n in
 			return 0, errMalformed
 		case !more:
 			return n, nil
-		case (e.null || e.inner && ep.inner.IsNull()) && !ep.nullable:
-			return 0, errNullElement
-		case !e.null && !e.inner && !ep.total:
-			if err := ep.write(s, e.text, discard{}); err != nil {
+		case e.inner > 0:
+			if ep.flat || ep.inner == "" && !ep.nullable {
+				return 0, errUnsupported
+			}
+			if ep.special && holdsSpecial(e.text) {
+				return 0, errSpecialNumber
+			}
+		case e.null:
+			if !ep.nullable || ep.noNulls {
+				return 0, errNullElement
+			}
+		case !ep.total:
+			if err := ep.write(s, e.text, discard{}); err != nil && (err != errNanoseconds || !ep.nullable) {
 				return 0, err
 			}
 		}

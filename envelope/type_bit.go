@@ -14,15 +14,26 @@ func bitPlan(oid uint32, mod int32) *typePlan {
 	if n <= 1 {
 		return &typePlan{
 			schema: schema.Of(schema.Boolean), write: writeOneBit, fallback: schema.OfBool(false), call: "0",
-			literal: func(text string) (schema.Value, bool) { return schema.OfBool(text == "1"), true },
+			literal: func(text string) (schema.Value, bool) { return schema.OfBool(text == "1"), text == "0" || text == "1" },
 		}
 	}
 	tp := &typePlan{schema: bitsSchema(n), write: writeBits, fallback: schema.OfBytes([]byte{}), call: "0"}
 	tp.literal = func(text string) (schema.Value, bool) {
-		v, err := build(tp.schema, func(w schema.Writer) error { return writeBits(new(scratch), []byte(text), w) })
+		v, err := build(tp.schema, func(w schema.Writer) error { return writeBits(new(scratch), onesOf(text), w) })
 		return v, err == nil
 	}
 	return tp
+}
+
+// onesOf is text with anything but 1 as 0: so Debezium reads the default (5)::bit(8).
+func onesOf(text string) []byte {
+	bits := []byte(text)
+	for i := range bits {
+		if bits[i] != '1' {
+			bits[i] = '0'
+		}
+	}
+	return bits
 }
 
 func bitsSchema(n int) *schema.Schema {

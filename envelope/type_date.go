@@ -3,6 +3,7 @@ package envelope
 import (
 	"bytes"
 	"math"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/schema"
 )
@@ -155,8 +156,8 @@ func appendPadded(dst []byte, n, width int) []byte {
 	return append(dst, digits[i:]...)
 }
 
-// parseDateValue reads a date column. Debezium's snapshot loses the era.
-func parseDateValue(s *scratch, text []byte) (date, error) {
+// parseDateValue reads a date column; java: as java.sql.Date has it.
+func parseDateValue(text []byte, java bool) (date, error) {
 	if n := infinite(text); n != 0 {
 		return date{infinite: n}, nil
 	}
@@ -165,50 +166,86 @@ func parseDateValue(s *scratch, text []byte) (date, error) {
 	if !ok || len(rest) > 0 {
 		return d, errMalformed
 	}
-	if bc && !s.snapshot {
+	if bc {
 		d.year = 1 - d.year
+	}
+	if !java {
+		return d, nil
+	}
+	if d, ok = d.java(); !ok {
+		return d, errNoSuchDay
 	}
 	return d, nil
 }
 
-// datePlan: date.
-func (e *Encoder) datePlan() *typePlan {
+// datePlan: date. Elements of arrays are java.sql.Dates in the stream, too.
+func (e *Encoder) datePlan(element bool) *typePlan {
 	tp := &typePlan{nullable: true, call: "1970-01-01"}
 	switch e.cfg.Times {
 	case TimesStructured:
-		tp.schema, tp.write = structuredDateSchema, writeStructuredDate
+		tp.schema, tp.write = structuredDateSchema, readDate(element, writeStructuredDate)
 		tp.fallback = defaultOf(tp, "1970-01-01")
 		return tp
 	case TimesISO:
-		tp.schema, tp.write = named(schema.String, isoDateName, 1), writeISODate
+		tp.schema, tp.write = named(schema.String, isoDateName, 1), readDate(element, writeISODate)
 	case TimesConnect:
-		tp.schema, tp.write = schema.Date(), writeDays
+		tp.schema, tp.write = schema.Date(), readDate(element, writeDays)
 	default:
-		tp.schema, tp.write = named(schema.Int32, dateName, 1), writeDays
+		tp.schema, tp.write = named(schema.Int32, dateName, 1), readDate(element, writeDays)
 	}
 	tp.fallback = defaultOf(tp, "1970-01-01")
-	tp.literal = func(text string) (schema.Value, bool) {
-		if infinite([]byte(text)) != 0 {
-			return schema.NullValue, false
-		}
-		v := defaultOf(tp, text)
-		return v, !v.IsNull()
-	}
+	tp.literal = dateLiteral(tp)
 	return tp
 }
 
-func writeDays(s *scratch, text []byte, w schema.Writer) error {
-	d, err := parseDateValue(s, text)
-	if err != nil {
-		return err
+// Infinite dates as defaults are java.time's extremes; their days are cut to 32 bits.
+var (
+	defaultMaxDate = date{year: 999999999, month: 12, day: 31}
+	defaultMinDate = date{year: -999999999, month: 1, day: 1}
+)
+
+// dateLiteral reads a default: of a timestamp the day.
+func dateLiteral(tp *typePlan) func(string) (schema.Value, bool) {
+	return func(text string) (schema.Value, bool) {
+		n := infinite([]byte(text))
+		if n == 0 {
+			text, bc := strings.CutSuffix(text, " BC")
+			if text, _, _ = strings.Cut(text, " "); bc {
+				text += " BC"
+			}
+			v := defaultOf(tp, text)
+			return v, !v.IsNull()
+		}
+		d := defaultMaxDate
+		if n < 0 {
+			d = defaultMinDate
+		}
+		if tp.schema.Type == schema.String {
+			return schema.OfString(string(d.appendISO(nil)) + "Z"), true
+		}
+		return schema.OfInt(tp.schema.Type, int64(int32(d.days()))), true
 	}
+}
+
+func readDate(element bool, write func(s *scratch, d date, java bool, w schema.Writer) error) writeFunc {
+	return func(s *scratch, text []byte, w schema.Writer) error {
+		java := element || s.snapshot
+		d, err := parseDateValue(text, java)
+		if err != nil {
+			return err
+		}
+		return write(s, d, java, w)
+	}
+}
+
+func writeDays(_ *scratch, d date, java bool, w schema.Writer) error {
 	days := d.days()
 	switch {
-	case d.infinite > 0 && s.snapshot:
+	case d.infinite > 0 && java:
 		days = readInfinity
 	case d.infinite > 0:
 		days = streamInfinity
-	case d.infinite < 0 && s.snapshot:
+	case d.infinite < 0 && java:
 		days = readMinusInfinity
 	case d.infinite < 0:
 		days = streamMinusInfinity
@@ -220,17 +257,13 @@ func writeDays(s *scratch, text []byte, w schema.Writer) error {
 	return nil
 }
 
-func writeISODate(s *scratch, text []byte, w schema.Writer) error {
-	d, err := parseDateValue(s, text)
-	if err != nil {
-		return err
-	}
+func writeISODate(s *scratch, d date, java bool, w schema.Writer) error {
 	switch {
-	case d.infinite > 0 && s.snapshot:
+	case d.infinite > 0 && java:
 		w.String(readInfinityText)
 	case d.infinite > 0:
 		w.String(streamInfinityText)
-	case d.infinite < 0 && s.snapshot:
+	case d.infinite < 0 && java:
 		w.String(readMinusInfinityText)
 	case d.infinite < 0:
 		w.String(streamMinusInfinityText)
@@ -241,11 +274,7 @@ func writeISODate(s *scratch, text []byte, w schema.Writer) error {
 	return nil
 }
 
-func writeStructuredDate(s *scratch, text []byte, w schema.Writer) error {
-	d, err := parseDateValue(s, text)
-	if err != nil {
-		return err
-	}
+func writeStructuredDate(_ *scratch, d date, _ bool, w schema.Writer) error {
 	w.BeginStruct()
 	d.writeParts(w)
 	writeSpecial(w, d.infinite)

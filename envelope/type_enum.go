@@ -10,7 +10,7 @@ import (
 // enumPlan: enums, with their labels in the schema.
 func (e *Encoder) enumPlan(labels []string) *typePlan {
 	tp := e.plainText(named(schema.String, enumName, 1, schema.Parameter{Name: "allowed", Value: strings.Join(labels, ",")}))
-	tp.textual, tp.labels = true, labels
+	tp.textual, tp.labels, tp.inner = true, labels, javaString
 	return tp
 }
 

@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"errors"
+	"math"
 	"strconv"
 
 	"github.com/tandem-cdc/tandem/schema"
@@ -45,9 +46,15 @@ func writeFloat64(_ *scratch, text []byte, w schema.Writer) error {
 	return nil
 }
 
+// javaNaN is the one NaN that Java makes of text; Go's has other bits.
+var javaNaN = math.Float64frombits(0x7ff8000000000000)
+
 // parseFloat reads the server's text of a float; what is too large for bits becomes infinite, as in Java. Short texts, and all
 // that the server prints for floats, cost no allocation.
 func parseFloat(text []byte, bits int) (float64, bool) {
 	f, err := strconv.ParseFloat(string(text), bits)
+	if f != f {
+		f = javaNaN
+	}
 	return f, err == nil || errors.Is(err, strconv.ErrRange)
 }

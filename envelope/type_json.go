@@ -8,5 +8,6 @@ const jsonName = "io.debezium.data.Json"
 func (e *Encoder) jsonPlan() *typePlan {
 	tp := e.plainText(named(schema.String, jsonName, 1))
 	tp.nullable, tp.call, tp.literal = true, "{}", textLiteral
+	tp.inner = javaString
 	return tp
 }

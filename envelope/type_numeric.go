@@ -25,11 +25,27 @@ func numericTypmod(mod int32) (precision, scale int) {
 	return int(uint32(mod-4) >> 16), int(uint32(mod-4) & 0xffff)
 }
 
-// numericPlan: numeric.
-func (e *Encoder) numericPlan(mod int32) *typePlan {
+// numericPlan: numeric. An array with NaN or infinity has no form in any mode.
+func (e *Encoder) numericPlan(mod int32, element bool) *typePlan {
+	tp := e.scalarNumericPlan(mod)
+	tp.special = true
+	if !element || e.cfg.Decimals == DecimalsPrecise {
+		return tp
+	}
+	write := tp.write
+	tp.write = func(s *scratch, text []byte, w schema.Writer) error {
+		if n := len(text); n > 0 && (text[n-1] == 'N' || text[n-1] == 'y') {
+			return errSpecialNumber
+		}
+		return write(s, text, w)
+	}
+	return tp
+}
+
+func (e *Encoder) scalarNumericPlan(mod int32) *typePlan {
 	precision, scale := numericTypmod(mod)
 	variable := mod < 4
-	tp := &typePlan{nullable: true, call: "0"}
+	tp := &typePlan{nullable: true, call: "0.0"}
 	switch {
 	case e.cfg.Decimals == DecimalsDouble:
 		tp.schema, tp.write, tp.fallback = float64Schema, writeFloat64, schema.OfFloat64(0)
@@ -49,7 +65,7 @@ func (e *Encoder) numericPlan(mod int32) *typePlan {
 		return tp // no defaults: a struct is none to Debezium
 	}
 	tp.literal = func(text string) (schema.Value, bool) {
-		if !variable && fractionDigits(text) > scale {
+		if _, err := parseDecimal([]byte(text)); err != nil || !variable && fractionDigits(text) > scale {
 			return schema.NullValue, false
 		}
 		v := defaultOf(tp, text)

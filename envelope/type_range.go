@@ -4,6 +4,6 @@ package envelope
 // them. Debezium has no form for multiranges: they are unknown types.
 func (e *Encoder) rangePlan() *typePlan {
 	tp := e.plainText(stringSchema)
-	tp.nullable = true
+	tp.nullable, tp.inner = true, javaObject
 	return tp
 }

@@ -6,18 +6,27 @@ import "github.com/tandem-cdc/tandem/schema"
 func (e *Encoder) textPlan(oid uint32) *typePlan {
 	tp := e.plainText(stringSchema)
 	tp.textual, tp.nullable = true, true
-	// Debezium prints the array it finds inside of a text array as Java does, identity and all; the identity is not copied.
-	tp.inner = schema.OfString("[Ljava.lang.String;@0")
+	tp.inner = javaString
 	switch oid {
 	case oidName:
-		tp.write, tp.total = writeName, false
+		if !e.cfg.UnknownTypes {
+			tp.write, tp.total = writeName, false
+		}
 	case oidText, oidVarchar, oidBpchar:
 		tp.literal = textLiteral
 	}
 	return tp
 }
 
-// writeName is for name: Debezium reads it in snapshots only. In the stream it has no form, so it is null where it may be.
+// Classes of the arrays that Debezium finds inside of arrays and prints as Java does, identity and all; the identity is not copied.
+const (
+	javaString = "java.lang.String"
+	javaUUID   = "java.util.UUID"
+	javaObject = "java.lang.Object"
+)
+
+// writeName is for name: Debezium reads it in snapshots only. In the stream it has no form, so it is null where it may be, unless unknown
+// types are wanted.
 func writeName(s *scratch, text []byte, w schema.Writer) error {
 	if !s.snapshot {
 		return errUnsupported

@@ -9,7 +9,10 @@ const (
 	microsPerDay    = 86_400 * microsPerSecond
 )
 
-const zonedTimeName = "io.debezium.time.ZonedTime"
+const (
+	zonedTimeName = "io.debezium.time.ZonedTime"
+	nanoTimeName  = "io.debezium.time.NanoTime"
+)
 
 var (
 	structuredTimeSchema = structure("io.debezium.time.StructuredTime", 1, "",
@@ -131,7 +134,7 @@ func (e *Encoder) timePlan(mod int32, element bool) *typePlan {
 	case TimesConnect:
 		tp.schema = schema.Time()
 	case TimesNano:
-		tp.schema, unit, scale = named(schema.Int64, "io.debezium.time.NanoTime", 1), 1, 1000
+		tp.schema, unit, scale = named(schema.Int64, nanoTimeName, 1), 1, 1000
 	default:
 		if e.cfg.Times == TimesAdaptive && precision <= 3 {
 			tp.schema = named(schema.Int32, "io.debezium.time.Time", 1)
@@ -147,10 +150,26 @@ func (e *Encoder) timePlan(mod int32, element bool) *typePlan {
 	}
 	tp.fallback = defaultOf(tp, "00:00:00")
 	tp.literal = func(text string) (schema.Value, bool) {
+		if text == "24:00:00" {
+			return lastInstant(tp), true
+		}
 		v := defaultOf(tp, text)
 		return v, !v.IsNull()
 	}
 	return tp
+}
+
+// lastInstant is what java.time makes of 24:00 in a default: the last nanosecond of the day, in the unit of the schema.
+func lastInstant(tp *typePlan) schema.Value {
+	switch {
+	case tp.schema.Type == schema.String:
+		return schema.OfString("23:59:59.999999999Z")
+	case tp.schema.Type == schema.Int32:
+		return schema.OfInt(schema.Int32, microsPerDay/microsPerMilli-1)
+	case tp.schema.Name == nanoTimeName:
+		return schema.OfInt64(microsPerDay*1000 - 1)
+	}
+	return schema.OfInt64(microsPerDay - 1)
 }
 
 func readClock(element bool, write func(s *scratch, micros int64, w schema.Writer) error) writeFunc {
@@ -199,7 +218,7 @@ func (e *Encoder) timetzPlan(mod int32) *typePlan {
 		tp.fallback = defaultOf(tp, "00:00:00+00")
 		return tp
 	}
-	tp := &typePlan{schema: named(schema.String, zonedTimeName, 1), write: writeZonedTime, nullable: true}
+	tp := &typePlan{schema: named(schema.String, zonedTimeName, 1), write: writeZonedTime, nullable: true, flat: true}
 	tp.fallback = schema.OfString("00:00:00Z")
 	return tp
 }
@@ -221,6 +240,9 @@ func writeZonedTime(s *scratch, text []byte, w schema.Writer) error {
 	micros, offset, err := parseTimetz(text)
 	if err != nil {
 		return err
+	}
+	if offset%60 != 0 {
+		return errUnsupported // Debezium reads offsets of whole minutes only
 	}
 	if offset != 0 || micros < microsPerDay {
 		micros = (micros - int64(offset)*microsPerSecond + 2*microsPerDay) % microsPerDay

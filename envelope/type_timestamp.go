@@ -2,7 +2,7 @@ package envelope
 
 import (
 	"math"
-	"math/bits"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/schema"
 )
@@ -92,24 +92,14 @@ func (t timestamp) epochMicros() int64 {
 	return micros + t.micros%microsPerSecond
 }
 
-// epochNanos counts nanoseconds since 1970-01-01 UTC; false outside of int64, where already the whole seconds have to fit.
+// epochNanos counts nanoseconds since 1970-01-01 UTC; false outside of int64, into which already the whole days have to fit.
 func (t timestamp) epochNanos() (int64, bool) {
-	hi, lo := bits.Mul64(abs(t.seconds()), 1_000_000_000)
-	if hi != 0 || lo > math.MaxInt64 {
+	const nanosPerDay = microsPerDay * 1000
+	if t.days > math.MaxInt64/nanosPerDay || t.days < math.MinInt64/nanosPerDay {
 		return 0, false
 	}
-	n, nanos := int64(lo), t.micros%microsPerSecond*1000
-	if t.seconds() < 0 {
-		n = -n
-	}
-	return n + nanos, n+nanos >= n
-}
-
-func abs(v int64) uint64 {
-	if v < 0 {
-		return uint64(-v)
-	}
-	return uint64(v)
+	n := t.days * nanosPerDay
+	return n + t.micros*1000, n <= math.MaxInt64-t.micros*1000
 }
 
 // appendISO appends the instant with digits digits of its fraction; -1: as many as there are.
@@ -122,26 +112,26 @@ func (t timestamp) appendISO(dst []byte, digits int) []byte {
 	return append(appendFraction(dst, int(t.micros%microsPerSecond), min(digits, 6), false), 'Z')
 }
 
-// timestampPlan: timestamp without time zone, read as if in UTC.
-func (e *Encoder) timestampPlan(mod int32) *typePlan {
+// timestampPlan: timestamp without time zone, read as if in UTC. Elements of arrays are java.sql.Timestamps.
+func (e *Encoder) timestampPlan(mod int32, element bool) *typePlan {
 	precision := fractionPrecision(mod)
 	tp := &typePlan{nullable: true, call: epochText}
 	switch e.cfg.Times {
 	case TimesStructured:
-		tp.schema, tp.write = structuredTimestampSchema, writeStructuredTimestamp(precision)
+		tp.schema, tp.write = structuredTimestampSchema, readTimestamp(element, writeStructuredTimestamp(precision))
 		tp.fallback = defaultOf(tp, epochText)
 		return tp
 	case TimesISO:
-		tp.schema, tp.write = named(schema.String, "io.debezium.time.IsoTimestamp", 1), writeISOTimestamp
+		tp.schema, tp.write = named(schema.String, "io.debezium.time.IsoTimestamp", 1), readTimestamp(element, writeISOTimestamp)
 	case TimesConnect:
-		tp.schema, tp.write = schema.Timestamp(), writeMillis
+		tp.schema, tp.write = schema.Timestamp(), readTimestamp(element, writeMillis)
 	case TimesNano:
-		tp.schema, tp.write = named(schema.Int64, "io.debezium.time.NanoTimestamp", 1), writeNanos
+		tp.schema, tp.write = named(schema.Int64, "io.debezium.time.NanoTimestamp", 1), readTimestamp(element, writeNanos)
 	default:
 		if e.cfg.Times != TimesMicro && precision <= 3 {
-			tp.schema, tp.write = named(schema.Int64, "io.debezium.time.Timestamp", 1), writeMillis
+			tp.schema, tp.write = named(schema.Int64, "io.debezium.time.Timestamp", 1), readTimestamp(element, writeMillis)
 		} else {
-			tp.schema, tp.write = named(schema.Int64, "io.debezium.time.MicroTimestamp", 1), writeMicros
+			tp.schema, tp.write = named(schema.Int64, "io.debezium.time.MicroTimestamp", 1), readTimestamp(element, writeMicros)
 		}
 	}
 	tp.fallback = defaultOf(tp, epochText)
@@ -164,7 +154,7 @@ func timestampLiteral(tp *typePlan, mode Times) func(string) (schema.Value, bool
 		n := infinite([]byte(text))
 		switch {
 		case n == 0:
-			v := defaultOf(tp, text)
+			v := defaultOf(tp, momentText(text, ""))
 			return v, !v.IsNull()
 		case n > 0 && mode == TimesISO:
 			return schema.OfString(defaultInfinityISO), true
@@ -179,32 +169,33 @@ func timestampLiteral(tp *typePlan, mode Times) func(string) (schema.Value, bool
 	}
 }
 
-func writeMillis(_ *scratch, text []byte, w schema.Writer) error {
-	t, err := parseTimestamp(text, false)
-	if err != nil {
-		return err
+func readTimestamp(element bool, write func(s *scratch, t timestamp, w schema.Writer) error) writeFunc {
+	return func(s *scratch, text []byte, w schema.Writer) error {
+		t, err := parseTimestamp(text, false)
+		if err != nil {
+			return err
+		}
+		if element && t.infinite == 0 {
+			t.days = dateOf(t.days).hybridDays()
+		}
+		return write(s, t, w)
 	}
+}
+
+func writeMillis(_ *scratch, t timestamp, w schema.Writer) error {
 	w.Int(pick(t.infinite, t.millis(), infinityMillis, minusInfinityMillis))
 	return nil
 }
 
-func writeMicros(_ *scratch, text []byte, w schema.Writer) error {
-	t, err := parseTimestamp(text, false)
-	if err != nil {
-		return err
-	}
+func writeMicros(_ *scratch, t timestamp, w schema.Writer) error {
 	w.Int(pick(t.infinite, t.epochMicros(), math.MaxInt64, math.MinInt64))
 	return nil
 }
 
-func writeNanos(_ *scratch, text []byte, w schema.Writer) error {
-	t, err := parseTimestamp(text, false)
-	if err != nil {
-		return err
-	}
+func writeNanos(_ *scratch, t timestamp, w schema.Writer) error {
 	n, ok := t.epochNanos()
 	if !ok && t.infinite == 0 {
-		return errOutOfRange
+		return errNanoseconds
 	}
 	w.Int(pick(t.infinite, n, math.MaxInt64, math.MinInt64))
 	return nil
@@ -221,11 +212,8 @@ func pick(infinite int, finite, plus, minus int64) int64 {
 	return finite
 }
 
-func writeISOTimestamp(s *scratch, text []byte, w schema.Writer) error {
-	t, err := parseTimestamp(text, false)
+func writeISOTimestamp(s *scratch, t timestamp, w schema.Writer) error {
 	switch {
-	case err != nil:
-		return err
 	case t.infinite > 0:
 		w.String(infinityISO)
 	case t.infinite < 0:
@@ -237,12 +225,8 @@ func writeISOTimestamp(s *scratch, text []byte, w schema.Writer) error {
 	return nil
 }
 
-func writeStructuredTimestamp(precision int) writeFunc {
-	return func(_ *scratch, text []byte, w schema.Writer) error {
-		t, err := parseTimestamp(text, false)
-		if err != nil {
-			return err
-		}
+func writeStructuredTimestamp(precision int) func(*scratch, timestamp, schema.Writer) error {
+	return func(_ *scratch, t timestamp, w schema.Writer) error {
 		w.BeginStruct()
 		t.writeParts(w)
 		writeSpecial(w, t.infinite)
@@ -262,47 +246,83 @@ func (t timestamp) writeParts(w schema.Writer) {
 	writeClockFields(w, t.micros)
 }
 
-// timestamptzPlan: timestamp with time zone, text in UTC with as many digits of the fraction as the column has.
-func (e *Encoder) timestamptzPlan(mod int32) *typePlan {
+// timestamptzPlan: timestamp with time zone, text in UTC with as many digits of the fraction as the column has. Elements of arrays are
+// java.sql.Timestamps.
+func (e *Encoder) timestamptzPlan(mod int32, element bool) *typePlan {
 	precision := fractionPrecision(mod)
 	if e.cfg.Times == TimesStructured {
-		tp := &typePlan{schema: structuredZonedTimestampSchema, write: writeStructuredZoned(precision, "Z"), nullable: true}
+		tp := &typePlan{schema: structuredZonedTimestampSchema, write: readZoned(element, writeStructuredZoned(precision, "Z")), nullable: true}
 		// The stand-in has no zone.
-		fallback := &typePlan{schema: tp.schema, write: writeStructuredZoned(precision, "")}
+		fallback := &typePlan{schema: tp.schema, write: readZoned(false, writeStructuredZoned(precision, ""))}
 		tp.fallback = defaultOf(fallback, epochText+"+00")
 		return tp
 	}
 	tp := &typePlan{schema: named(schema.String, zonedTimestampName, 1), nullable: true, call: epochText + "+00"}
 	tp.fallback = schema.OfString("1970-01-01T00:00:00Z") // without the forced fraction of values
-	tp.write = func(s *scratch, text []byte, w schema.Writer) error {
-		t, err := parseTimestamp(text, true)
-		if err != nil {
-			return err
-		}
-		if t.infinite != 0 {
-			w.Text(text)
-			return nil
-		}
-		s.buf = t.appendISO(s.buf[:0], precision)
-		w.Text(s.buf)
-		return nil
+	if precision == 0 {
+		precision = -1 // values have no fraction then; that of a default stays
 	}
+	tp.write = readZoned(element, func(s *scratch, t timestamp, w schema.Writer) error {
+		switch {
+		case t.infinite > 0:
+			w.Text(textInfinity)
+		case t.infinite < 0:
+			w.Text(textMinusInfinity)
+		default:
+			s.buf = t.appendISO(s.buf[:0], precision)
+			w.Text(s.buf)
+		}
+		return nil
+	})
 	tp.literal = func(text string) (schema.Value, bool) {
 		if infinite([]byte(text)) != 0 {
 			return schema.NullValue, false
 		}
-		v := defaultOf(tp, text)
+		v := defaultOf(tp, momentText(text, "+00"))
 		return v, !v.IsNull()
 	}
 	return tp
 }
 
-func writeStructuredZoned(precision int, zone string) writeFunc {
-	return func(_ *scratch, text []byte, w schema.Writer) error {
+// momentText brings the text of a default, of a date or a timestamp with or without a zone, into the form of a timestamp with that zone:
+// expressions are of any type. The sessions that print them are in UTC.
+func momentText(text, zone string) string {
+	text, bc := strings.CutSuffix(text, " BC")
+	text = strings.TrimSuffix(text, "+00")
+	if !strings.Contains(text, " ") {
+		text += " 00:00:00"
+	}
+	if text += zone; bc {
+		text += " BC"
+	}
+	return text
+}
+
+// javaMinusInfinity is what java.sql.Timestamp tells of -infinity: day and hour of the era before ours, without saying so.
+var javaMinusInfinity = timestamp{days: date{year: 292269055, month: 12, day: 2}.days(), micros: 23 * 3600 * microsPerSecond}
+
+func readZoned(element bool, write func(s *scratch, t timestamp, w schema.Writer) error) writeFunc {
+	return func(s *scratch, text []byte, w schema.Writer) error {
 		t, err := parseTimestamp(text, true)
 		if err != nil {
 			return err
 		}
+		switch {
+		case element && t.infinite < 0:
+			t = javaMinusInfinity
+		case element && t.infinite == 0:
+			d, ok := dateOf(t.days).java()
+			if !ok {
+				return errNoSuchDay
+			}
+			t.days = d.days()
+		}
+		return write(s, t, w)
+	}
+}
+
+func writeStructuredZoned(precision int, zone string) func(*scratch, timestamp, schema.Writer) error {
+	return func(_ *scratch, t timestamp, w schema.Writer) error {
 		w.BeginStruct()
 		t.writeParts(w)
 		switch {

@@ -25,8 +25,15 @@ type typePlan struct {
 	total bool
 	// nullable: Debezium lets elements of arrays of this type be null.
 	nullable bool
-	// inner stands for an array inside of an array of this type: Debezium has no form for the second dimension.
-	inner schema.Value
+	// noNulls: an array of this type with a null has no form, although its schema has.
+	noNulls bool
+	// inner is the Java class in the text that stands for an array inside of an array of this type, where Debezium has no form for the
+	// second dimension; without it there stands null.
+	inner string
+	// special: an array with NaN or infinity has no form, wherever in it they stand.
+	special bool
+	// flat: an array of arrays has no form at all.
+	flat bool
 
 	length, scale int // as JDBC counts them
 }
@@ -95,7 +102,7 @@ func (e *Encoder) typePlan(oid uint32, mod int32) *typePlan {
 	if tp := e.scalarPlan(t, mod, false); tp != nil {
 		return tp
 	}
-	if t.Category == 'A' && t.Elem != 0 && oid != oidInt2vector && oid != oidOidvector {
+	if t.Category == 'A' && t.Elem != 0 {
 		return e.arrayPlan(t, mod)
 	}
 	return e.unknownPlan()
@@ -109,9 +116,9 @@ func (e *Encoder) scalarPlan(t *cdc.Type, mod int32, element bool) *typePlan {
 		tp = e.enumPlan(t.Labels)
 	}
 	if tp == nil && t.Kind == 'b' && t.Category != 'A' {
-		tp = e.extensionPlan(t.Name)
+		tp = e.extensionPlan(t.Name, mod)
 	}
-	if tp != nil {
+	if tp != nil && tp.length == 0 {
 		tp.length, tp.scale = columnSize(t.OID, mod)
 	}
 	return tp
@@ -127,7 +134,7 @@ func (e *Encoder) builtinPlan(oid uint32, mod int32, element bool) *typePlan {
 	case oidFloat4, oidFloat8:
 		return floatPlan(oid)
 	case oidNumeric:
-		return e.numericPlan(mod)
+		return e.numericPlan(mod, element)
 	case oidMoney:
 		return e.moneyPlan()
 	case oidText, oidVarchar, oidBpchar, oidName, oidChar:
@@ -137,15 +144,15 @@ func (e *Encoder) builtinPlan(oid uint32, mod int32, element bool) *typePlan {
 	case oidBit, oidVarbit:
 		return bitPlan(oid, mod)
 	case oidDate:
-		return e.datePlan()
+		return e.datePlan(element)
 	case oidTime:
 		return e.timePlan(mod, element)
 	case oidTimetz:
 		return e.timetzPlan(mod)
 	case oidTimestamp:
-		return e.timestampPlan(mod)
+		return e.timestampPlan(mod, element)
 	case oidTimestamptz:
-		return e.timestamptzPlan(mod)
+		return e.timestamptzPlan(mod, element)
 	case oidInterval:
 		return e.intervalPlan(mod)
 	case oidUUID:
@@ -167,7 +174,7 @@ func (e *Encoder) builtinPlan(oid uint32, mod int32, element bool) *typePlan {
 }
 
 // extensionPlan plans the types of extensions, whose OIDs differ from database to database, by their names.
-func (e *Encoder) extensionPlan(name string) *typePlan {
+func (e *Encoder) extensionPlan(name string, mod int32) *typePlan {
 	switch name {
 	case "citext", "isbn":
 		return e.extensionTextPlan(name)
@@ -178,13 +185,15 @@ func (e *Encoder) extensionPlan(name string) *typePlan {
 	case "geometry", "geography":
 		return postgisPlan(name)
 	case "vector", "halfvec", "sparsevec":
-		return vectorPlan(name)
+		return vectorPlan(name, mod)
 	}
 	return nil
 }
 
-// unlimited is what JDBC says of types without a length.
-const unlimited = 1<<31 - 1
+const (
+	unlimited = 1<<31 - 1 // what JDBC says of types without a length
+	unset     = -1        // no length or scale at all, which schema parameters leave out
+)
 
 // columnSize is the length and scale of a column as the JDBC driver's metadata has them; schema parameters print them, and
 // mappers go by them.

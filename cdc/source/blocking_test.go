@@ -31,6 +31,7 @@ type tape struct {
 
 	streams [][2]*schema.Schema
 	current int
+	begun   bool
 	value   *schema.Builder
 	n       uint64
 
@@ -45,6 +46,10 @@ func (p *tape) Stream(_ string, _ int32, key, value *schema.Schema, _ []schema.H
 }
 
 func (p *tape) Begin(handle int) (key, value schema.Writer) {
+	if p.begun {
+		panic("a record was begun and not ended")
+	}
+	p.begun = true
 	p.current = handle
 	if s := p.streams[handle][0]; s != nil {
 		key = schema.NewBuilder(s)
@@ -54,6 +59,7 @@ func (p *tape) Begin(handle int) (key, value schema.Writer) {
 }
 
 func (p *tape) End([]schema.Header) error {
+	p.begun = false
 	v := p.value.Value().Struct()
 	id := v.Field("after").Struct().Field("id")
 	text := strconv.FormatInt(id.Int(), 10)
@@ -284,6 +290,43 @@ func TestBlockingSnapshotWithinCatchUp(t *testing.T) {
 	}
 }
 
+// A change that is left out leaves no half of a record behind, whatever event.converting.failure.handling.mode says: a column that is NOT NULL
+// has no null to fall back on.
+func TestChangeLeftOutWhole(t *testing.T) {
+	for _, mode := range []string{"fail", "warn", "skip"} {
+		t.Run(mode, func(t *testing.T) {
+			s := newSignalled(t, map[string]string{"event.processing.failure.handling.mode": "skip", "event.converting.failure.handling.mode": mode})
+			s.exec("CREATE TABLE n (id int PRIMARY KEY, v numeric(5, 2) NOT NULL)")
+			s.begin(nil, nil)
+			s.streams(6)
+			s.exec("INSERT INTO n VALUES (7, 'NaN'); INSERT INTO n VALUES (8, 1); INSERT INTO n VALUES (9, 'NaN')")
+			s.exec("INSERT INTO t VALUES (10)")
+			s.await("c 10")
+			if err := s.end(true); err != nil {
+				t.Errorf("Run() = %v, want nil", err)
+			}
+			if diff := cmp.Diff([]string{"c 6", "c 8", "c 10"}, s.tape.lines); diff != "" {
+				t.Errorf("records (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Rows of the signal table are not read again, as in Debezium: those of signals that were carried out are often gone.
+func TestSignalTableIsNotReselected(t *testing.T) {
+	s := newSignalled(t, map[string]string{"signal.enabled.channels": "source", "signal.data.collection": "public.sig", "skipped.operations": "d",
+		"post.processors": "again", "again.type": "io.debezium.processors.reselect.ReselectColumnsPostProcessor", "again.reselect.error.handling.mode": "fail"})
+	s.exec("CREATE TABLE sig (id varchar(42) PRIMARY KEY, type varchar(32), data varchar(2048))")
+	s.begin(nil, nil)
+	s.streams(6)
+	s.exec("INSERT INTO sig VALUES ('gone', 'log', NULL); DELETE FROM sig")
+	s.exec("INSERT INTO t VALUES (7)")
+	s.await("c 7")
+	if err := s.end(true); err != nil {
+		t.Errorf("Run() = %v, want nil", err)
+	}
+}
+
 // A metadata connection that was cut while it was idle does not spoil the snapshot.
 func TestBlockingSnapshotAfterCut(t *testing.T) {
 	s := newSignalled(t, map[string]string{"signal.enabled.channels": "file"})
@@ -294,6 +337,21 @@ func TestBlockingSnapshotAfterCut(t *testing.T) {
 	s.await("r 6 last")
 	if err := s.end(true); err != nil {
 		t.Errorf("Run() = %v, want nil", err)
+	}
+}
+
+// Nor does it keep slot.drop.on.stop from dropping the slot.
+func TestSlotDroppedAfterCut(t *testing.T) {
+	s := newSignalled(t, map[string]string{"slot.drop.on.stop": "true"})
+	s.begin(nil, nil)
+	s.streams(6)
+	s.exec("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'")
+	if err := s.end(true); err != nil {
+		t.Errorf("Run() = %v, want nil", err)
+	}
+	var slots int
+	if err := s.conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_replication_slots WHERE slot_name = $1", s.slot).Scan(&slots); err != nil || slots != 0 {
+		t.Errorf("slots after the stop = %d, %v, want none", slots, err)
 	}
 }
 

@@ -49,7 +49,7 @@ func (c *readingConfig) keys() config.Keys {
 			c.Multipliers[table] = n
 			return nil
 		}, config.Group(snap)),
-		config.Bool(&c.Legacy, "legacy.snapshot.max.threads", "Mark and notify as versions before 3.3 did with several threads: no row is the first of the snapshot, and nothing is told of pieces of tables.", config.Group(snap), config.Rank(config.Low), config.Alias("internal.legacy.snapshot.max.threads")),
+		config.Bool(&c.Legacy, "legacy.snapshot.max.threads", "Mark and notify as Debezium does when each of several threads reads whole tables: no row is the first of the snapshot, and nothing is told of pieces of tables.", config.Group(snap), config.Rank(config.Low), config.Alias("internal.legacy.snapshot.max.threads")),
 		config.Enum(&c.Order, "snapshot.tables.order.by.row.count", "Read the tables with the fewest rows first (ascending), or last (descending). Counts only with snapshot.max.threads or its multiplier above 1, as in Debezium.",
 			[]rowCountOrder{orderDisabled, orderAscending, orderDescending}, config.Group(snap)),
 	}
@@ -67,6 +67,25 @@ func (c *readingConfig) pieces(table string, rows int64) int {
 	return int(min(n, rows/max(1, rows/n)))
 }
 
+// order is the order of tables of so many rows. The one that an earlier run began stays first.
+func (c *readingConfig) order(tables []snapshot.Table, counts []int64) []int {
+	order := make([]int, len(tables))
+	for i := range order {
+		order[i] = i
+	}
+	rest := order
+	if len(tables) > 0 && tables[0].From != nil {
+		rest = order[1:]
+	}
+	switch c.Order {
+	case orderAscending:
+		slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(counts[a], counts[b]) })
+	case orderDescending:
+		slices.SortStableFunc(rest, func(a, b int) int { return cmp.Compare(counts[b], counts[a]) })
+	}
+	return order
+}
+
 // arrange orders the tables by their rows where that is asked for, and divides them for the notifications.
 func (s *session) arrange(ctx context.Context, snap *snapshot.Snapshot, tables []snapshot.Table, r *snapshotRun) error {
 	c := &s.cfg.Reading
@@ -78,23 +97,8 @@ func (s *session) arrange(ctx context.Context, snap *snapshot.Snapshot, tables [
 	if err != nil {
 		return err
 	}
-	order := make([]int, len(tables))
-	for i := range order {
-		order[i] = i
-	}
-	if c.Order != orderDisabled {
-		slices.SortStableFunc(order, func(a, b int) int {
-			if tables[a].From != nil || tables[b].From != nil { // what an earlier run began comes first
-				return 0
-			}
-			if c.Order == orderDescending {
-				a, b = b, a
-			}
-			return int(min(1, max(-1, counts[a]-counts[b])))
-		})
-	}
 	r.tables = nil
-	for _, i := range order {
+	for _, i := range c.order(tables, counts) {
 		t := tables[i]
 		pieces := 1
 		if t.OrderBy != nil { // a key, and no statement of its own

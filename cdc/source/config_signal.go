@@ -67,6 +67,9 @@ func (c *signalConfig) complete(prefix string, r *config.Report) {
 	if len(c.tables) > 1 {
 		r.Fail("signal.data.collection", "The 'signal.data.collection' value is invalid: For single task connector only one signal data collection is permitted.")
 	}
+	if name := c.table(); name != "" && !strings.Contains(name, ".") {
+		r.Warn("signal.data.collection", "Option \"signal.data.collection\"=%q names no table, so there are no signals in one: write schema.table.", name)
+	}
 	for _, name := range c.channels {
 		switch name {
 		case signal.ChannelSource, signal.ChannelKafka, signal.ChannelFile:

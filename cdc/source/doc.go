@@ -4,7 +4,9 @@
 // In: a replication slot and a catalog (cdc/replication, cdc/catalog, cdc/snapshot), a stored source offset. Out: calls of an Emitter, one
 // per record, and for each the source offset behind it.
 //
-// Goroutines: Task.Run owns two while it reads a snapshot (reader and publisher) and two while it streams. receive owns the replication connection, reads and decodes; publish owns the
+// Goroutines: Task.Run owns two while it streams, and while it reads a snapshot one per reader (its own publishes), beside one for each channel of signals but
+// the signal table, and one that posts notifications. receive owns the replication connection, reads and decodes; publish owns the
 // encoder, the metadata connection and the emitter. What crosses back is one LSN, the checkpoint, which the worker's offset
-// goroutine sets through Task.Stored. Run returns after both have ended.
+// goroutine sets through Task.Stored. Signals cross to the publisher one at a time. Run returns after all have
+// ended.
 package source

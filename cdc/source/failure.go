@@ -7,12 +7,9 @@ import (
 	"github.com/tandem-cdc/tandem/envelope"
 )
 
-// leaveOut serves event.processing.failure.handling.mode: an error that is the change's own, since its values do not fit its table's schema, is
-// forgotten together with the change, unless the mode is fail.
+// leaveOut serves event.processing.failure.handling.mode but fail: an error of publisher.check that is the change's own, since its values do not fit
+// its table's schema, is forgotten together with the change. Errors of writing are not: half of a record may be out.
 func (p *publisher) leaveOut(c *cdc.Change, err error) error {
-	if err == nil || p.onFailure == eventFail || p.onFailure == "" {
-		return err
-	}
 	var convert *envelope.ConvertError
 	if !errors.As(err, &convert) {
 		return err

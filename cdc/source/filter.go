@@ -1,24 +1,27 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 )
 
 // tableFilter decides which tables are captured, as Debezium does: include and exclude lists are regular expressions that match the whole
 // name, in any case; schema lists see the schema's name, table lists schema.table.
 type tableFilter struct {
-	includeSchemas, excludeSchemas []*regexp.Regexp
-	includeTables, excludeTables   []*regexp.Regexp
+	includeSchemas, excludeSchemas *javaregex.List
+	includeTables, excludeTables   *javaregex.List
 	ignoreBuiltin                  bool
+	nothing                        bool // database.include.list is set: as in Debezium no table is captured
 }
 
 func newTableFilter(c *Config) (*tableFilter, error) {
-	f := &tableFilter{ignoreBuiltin: c.IgnoreBuiltin}
+	f := &tableFilter{ignoreBuiltin: c.IgnoreBuiltin, nothing: len(c.DatabaseInclude) > 0}
 	for _, list := range []struct {
 		option string
-		dst    *[]*regexp.Regexp
+		dst    **javaregex.List
 		exprs  []string
 	}{
 		{"schema.include.list", &f.includeSchemas, c.SchemaInclude}, {"schema.exclude.list", &f.excludeSchemas, c.SchemaExclude},
@@ -32,21 +35,12 @@ func newTableFilter(c *Config) (*tableFilter, error) {
 	return f, nil
 }
 
-// compileList compiles a list of anchored, case-insensitive expressions.
-func compileList(exprs []string) ([]*regexp.Regexp, error) {
-	var out []*regexp.Regexp
-	for _, e := range exprs {
-		re, err := regexp.Compile("(?is)^(?:" + e + ")$")
-		if err != nil {
-			return nil, fmt.Errorf("expression %q: %w", e, err)
-		}
-		out = append(out, re)
-	}
-	return out, nil
-}
+// compileList compiles a list of anchored, case-insensitive expressions; nil for none.
+func compileList(exprs []string) (*javaregex.List, error) { return javaregex.CompileList(exprs) }
 
+// captures tells whether a table is captured; whoever acts on it asks err before.
 func (f *tableFilter) captures(schema, table string) bool {
-	if f.ignoreBuiltin && builtin(schema, table) {
+	if f.nothing || f.ignoreBuiltin && builtin(schema, table) {
 		return false
 	}
 	full := schema + "." + table
@@ -62,20 +56,18 @@ func (f *tableFilter) captures(schema, table string) bool {
 	}
 }
 
+// err tells that an expression had to be given up on some name, so that what captures said does not count.
+func (f *tableFilter) err() error {
+	return cmp.Or(f.includeSchemas.Err(), f.excludeSchemas.Err(), f.includeTables.Err(), f.excludeTables.Err())
+}
+
 // rank orders the tables of a snapshot: by the include expression that matches first, then (the caller) by name.
 func (f *tableFilter) rank(schema, table string) int {
 	return matching(f.includeTables, schema+"."+table)
 }
 
-// matching is the index of the first expression that matches s, or -1.
-func matching(list []*regexp.Regexp, s string) int {
-	for i, re := range list {
-		if re.MatchString(s) {
-			return i
-		}
-	}
-	return -1
-}
+// matching is the index of the first expression that matches s, or -1; an error is kept in the list.
+func matching(list *javaregex.List, s string) int { return list.Index(s) }
 
 // builtin tells what is never captured while table.ignore.builtin is true.
 func builtin(schema, table string) bool {

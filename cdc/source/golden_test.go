@@ -10,12 +10,12 @@ import (
 
 // TestGolden replays recordings of the Debezium connector: those in testdata/golden, or in the folder that TANDEM_GOLDEN names.
 func TestGolden(t *testing.T) {
-	replayer := &replay.Replayer{New: newTask, Validate: validate}
+	replayer := &replay.Replayer{New: newTask, Validate: validate, Transform: transforms, Kafka: newSignalBroker(t)}
 	replayer.Test(t)
 }
 
 func newTask(props map[string]string, stored replay.StoredOffset, log *slog.Logger) (replay.Task, error) {
-	task, err := source.NewTask(props, source.Env{Connector: props["name"], Log: log, StoredOffset: stored})
+	task, err := source.NewTask(props, source.Env{Connector: props["name"], Log: log, StoredOffset: stored, ReadSignals: readSignals})
 	if err != nil {
 		return nil, err // not a Task that holds a nil *source.Task
 	}

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -10,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/incremental"
 	"github.com/tandem-cdc/tandem/envelope"
 )
 
@@ -27,10 +30,17 @@ type position struct {
 	events uint32  // changes processed at lsn: several may share it
 	xid    uint32
 	hasXID bool
+	xmin   uint32 // the slot's catalog_xmin, with xmin.fetch.interval.ms; 0 unknown
 	kind   messageType
 	snap   snapshotPhase
 	micros cdc.Micros
 	tx     *txCounts // only with provide.transaction.metadata, from BEGIN to END
+	// inc is the incremental snapshot that runs. pending tells that the signal in the row at lsn was carried out and the row itself is not
+	// published yet: a restart publishes it and does not carry the signal out again.
+	inc     *incremental.State
+	pending bool
+
+	progress *progress // of an unfinished snapshot that a restart can go on with; see appendCatchUp for a stream with one
 }
 
 // txCounts is what the offset keeps of a transaction that is under way; never changed once it is part of a position.
@@ -44,7 +54,9 @@ type snapshotPhase uint8
 const (
 	snapshotNone snapshotPhase = iota
 	snapshotRunning
-	snapshotDone // the last row: complete, and streaming has not begun
+	snapshotDone         // the last row: complete, and streaming has not begun
+	snapshotBlocking     // a blocking snapshot within the stream, whose position the other fields keep
+	snapshotBlockingDone // its last row
 )
 
 // messageType is the kind of message an offset was made of; the text is Debezium's.
@@ -59,9 +71,10 @@ const (
 	typeDelete
 	typeTruncate
 	typeMessage
+	typeOther // read only: a type that we do not store (NOOP, ORIGIN …), or an offset of before Debezium stored types
 )
 
-var messageTypeNames = [...]string{"", "BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "MESSAGE"}
+var messageTypeNames = [...]string{"", "BEGIN", "COMMIT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "MESSAGE", "NOOP"}
 
 func messageTypeOf(k cdc.Kind) messageType {
 	switch k {
@@ -107,9 +120,47 @@ func (p *position) known() cdc.LSN { return max(p.lsn, p.proc, p.commit, p.idle)
 
 // appendJSON appends the offset as Debezium stores it; fields in the order of Debezium's map do not matter, ours is sorted by name
 // as far as they are fixed.
+//
+// Debezium refuses an offset whose lsn_proc lies before the slot's restart_lsn, which an idle server's position takes along once it is
+// confirmed. So what it reads is a commit at that position; the true values stand in fields of our own.
 func (p *position) appendJSON(dst []byte) []byte {
-	dst = append(dst, '{')
-	if p.snap != snapshotNone {
+	if p.progress != nil && p.snap == snapshotNone {
+		return p.appendCatchUp(dst)
+	}
+	shown := *p
+	switch {
+	case p.snap != snapshotNone || p.idle <= p.commit:
+	case !p.inside():
+		shown.kind, shown.lsn, shown.proc, shown.commit, shown.events = typeCommit, p.idle, p.idle, p.idle, 0
+	case p.kind == typeBegin:
+		shown.proc = max(p.proc, min(p.idle, p.lsn))
+	}
+	return p.appendTrue(shown.appendFields(append(dst, '{')), &shown)
+}
+
+// appendTrue ends an offset with the true values of the fields in which shown differs.
+func (p *position) appendTrue(dst []byte, shown *position) []byte {
+	if p.lsn != shown.lsn {
+		dst = appendLSN(dst, `,"`+ownPrefix+`lsn":`, p.lsn)
+	}
+	if p.proc != shown.proc {
+		dst = appendLSN(dst, `,"`+ownPrefix+`lsn_proc":`, p.proc)
+	}
+	if p.commit != shown.commit {
+		dst = appendLSN(dst, `,"`+ownPrefix+`lsn_commit":`, p.commit)
+	}
+	if p.events != shown.events {
+		dst = strconv.AppendUint(append(dst, `,"`+ownPrefix+`lsn_events_processed":`...), uint64(p.events), 10)
+	}
+	if p.kind != shown.kind {
+		dst = append(append(append(dst, `,"`+ownPrefix+`messageType":"`...), messageTypeNames[p.kind]...), '"')
+	}
+	return append(dst, '}')
+}
+
+// appendFields writes the fields that Debezium has, and the idle server's position.
+func (p *position) appendFields(dst []byte) []byte {
+	if p.snap == snapshotRunning || p.snap == snapshotDone {
 		dst = append(dst, `"last_snapshot_record":`...)
 		dst = strconv.AppendBool(dst, p.snap == snapshotDone)
 		dst = appendLSN(dst, `,"lsn":`, p.lsn)
@@ -136,6 +187,15 @@ func (p *position) appendJSON(dst []byte) []byte {
 			dst = append(dst, '"')
 		}
 		dst = p.tx.appendJSON(dst)
+		if p.inc != nil {
+			dst = p.inc.AppendJSON(dst)
+		}
+		if p.pending {
+			dst = append(dst, `,"`+ownPrefix+`pending":true`...)
+		}
+	}
+	if p.progress != nil {
+		dst = p.progress.appendJSON(dst, nil)
 	}
 	dst = append(dst, `,"ts_usec":`...)
 	dst = strconv.AppendInt(dst, int64(p.micros), 10)
@@ -143,11 +203,23 @@ func (p *position) appendJSON(dst []byte) []byte {
 		dst = append(dst, `,"txId":`...)
 		dst = strconv.AppendUint(dst, uint64(p.xid), 10)
 	}
-	return append(dst, '}')
+	if p.xmin != 0 {
+		dst = append(dst, `,"xmin":`...)
+		dst = strconv.AppendUint(dst, uint64(p.xmin), 10)
+	}
+	if p.snap == snapshotBlocking || p.snap == snapshotBlockingDone {
+		done := strconv.FormatBool(p.snap == snapshotBlockingDone)
+		dst = append(dst, `,"last_snapshot_record":`+done+`,"snapshot":"BLOCKING","snapshot_completed":`+done...)
+	}
+	return dst
 }
 
-// idleField carries the position of an idle server. Debezium ignores fields it does not know.
-const idleField = "tandem_lsn_idle"
+// Fields of our own, which Debezium neither reads nor keeps: the position of an idle server, and ownPrefix before the name of a field that
+// shows something else because of it; 0 and "" mean that the field is missing in truth.
+const (
+	ownPrefix = "tandem_"
+	idleField = ownPrefix + "lsn_idle"
+)
 
 // Names of the counts in an offset; the second is followed by schema.table.
 const (
@@ -201,25 +273,39 @@ type storedOffset struct {
 	Proc              *cdc.LSN        `json:"lsn_proc"`
 	Commit            *cdc.LSN        `json:"lsn_commit"`
 	Idle              *cdc.LSN        `json:"tandem_lsn_idle"`
+	TrueLSN           *cdc.LSN        `json:"tandem_lsn"`
+	TrueProc          *cdc.LSN        `json:"tandem_lsn_proc"`
+	TrueCommit        *cdc.LSN        `json:"tandem_lsn_commit"`
+	TrueEvents        *uint32         `json:"tandem_lsn_events_processed"`
+	TrueType          *string         `json:"tandem_messageType"`
 	Events            uint32          `json:"lsn_events_processed"`
 	Type              string          `json:"messageType"`
-	XID               *uint32         `json:"txId"`
+	XID               *uint64         `json:"txId"`
+	Xmin              uint64          `json:"xmin"`
 	Micros            cdc.Micros      `json:"ts_usec"`
 	Snapshot          json.RawMessage `json:"snapshot"`
 	SnapshotCompleted bool            `json:"snapshot_completed"`
 	LastSnapshot      bool            `json:"last_snapshot_record"`
+	Progress          json.RawMessage `json:"tandem_snapshot"`
+	Pending           bool            `json:"tandem_pending"`
+	incremental.StoredState
 }
 
 // parsePosition reads a stored offset. An offset without any LSN is refused: going on from it would mean starting from
-// somewhere else than where the last run stopped.
+// somewhere else than where the last run stopped. An offset of no field at all is none, and so is null: Debezium stores it with a
+// notification that comes before all else.
 func parsePosition(text []byte) (*position, error) {
 	var s storedOffset
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, fmt.Errorf("read stored source offset %s: %w", text, err)
 	}
+	if bare := bytes.Join(bytes.Fields(text), nil); string(bare) == "{}" || string(bare) == "null" {
+		return nil, nil
+	}
 	if s.LSN == nil {
 		return nil, fmt.Errorf("stored source offset %s has no \"lsn\"; delete the connector's offset to take a new snapshot, or restore the offset storage", text)
 	}
+	s.restore()
 	p := &position{lsn: *s.LSN, events: s.Events, micros: s.Micros}
 	if s.Proc != nil {
 		p.proc = *s.Proc
@@ -231,26 +317,60 @@ func parsePosition(text []byte) (*position, error) {
 		p.idle = *s.Idle
 	}
 	if s.XID != nil {
-		p.xid, p.hasXID = *s.XID, true
+		p.xid, p.hasXID = uint32(*s.XID), true // a snapshot's has the epoch before it
 	}
-	for i, name := range messageTypeNames {
-		if s.Type == name {
-			p.kind = messageType(i)
-		}
-	}
+	p.xmin = uint32(s.Xmin)
+	p.kind, p.pending = s.kind(), s.Pending
 	var err error
+	s.Completed = s.SnapshotCompleted || s.LastSnapshot
+	if p.inc, err = s.StoredState.State(); err != nil {
+		return nil, fmt.Errorf("read stored source offset %s: %w", text, err)
+	}
 	if p.tx, err = parseCounts(text, p.xid); err != nil {
 		return nil, fmt.Errorf("read stored source offset %s: %w", text, err)
 	}
 	switch string(s.Snapshot) {
-	case "", "null", "false":
+	case "", "null", "false", `"false"`, `"INCREMENTAL"`: // the rows of an incremental snapshot come between those of the stream
+	case `"BLOCKING"`:
+		// The rows of a blocking snapshot bear its LSN, but the stream stands where it stood before; at the LSN if it has brought nothing yet.
+		p.lsn = cmp.Or(max(p.proc, p.commit), p.lsn)
 	default:
-		p.snap = snapshotRunning
-		if s.SnapshotCompleted || s.LastSnapshot {
-			p.snap = snapshotDone
+		if !s.SnapshotCompleted && !s.LastSnapshot {
+			p.snap = snapshotRunning
+			return p.withProgress(s.Progress)
 		}
+		p.snap = snapshotDone
+		return p, nil
 	}
 	return p, nil
+}
+
+// kind is the message type of the offset. One that has been in the stream but does not name its type, or an unknown one, is of some change.
+func (s *storedOffset) kind() messageType {
+	for i, name := range messageTypeNames {
+		if s.Type == name && i != int(typeNone) {
+			return messageType(i)
+		}
+	}
+	if s.Type == "" && (s.Proc == nil || *s.Proc == 0) {
+		return typeNone
+	}
+	return typeOther
+}
+
+// restore undoes what appendJSON shows to Debezium.
+func (s *storedOffset) restore() {
+	for _, f := range []struct{ shown, truth **cdc.LSN }{{&s.LSN, &s.TrueLSN}, {&s.Proc, &s.TrueProc}, {&s.Commit, &s.TrueCommit}} {
+		if *f.truth != nil {
+			*f.shown = *f.truth
+		}
+	}
+	if s.TrueEvents != nil {
+		s.Events = *s.TrueEvents
+	}
+	if s.TrueType != nil {
+		s.Type = *s.TrueType
+	}
 }
 
 // positions remembers which position lies behind which record until the records are acknowledged. The encode goroutine adds, the

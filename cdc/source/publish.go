@@ -12,16 +12,21 @@ import (
 
 // publisher turns changes into records. One goroutine owns it; nothing in it is shared but positions.
 type publisher struct {
-	log     *slog.Logger
-	out     Emitter
-	enc     encoder
-	filter  *tableFilter
-	lookup  tableLookup
-	sent    *positions
-	resume  resume
-	beat    heartbeat
-	plans   map[uint32]planned // by relation OID
-	current planned            // of the change before: tables repeat in runs
+	log      *slog.Logger
+	out      Emitter
+	enc      encoder
+	filter   *tableFilter
+	lookup   tableLookup
+	sent     *positions
+	resume   resume
+	beat     heartbeat
+	reselect *reselector // nil without post-processors
+	// incremental reads tables while the stream goes on; nil when signals cannot ask for it.
+	incremental *incrementalRun
+	signals     *signals           // nil in tests alone
+	notes       *notifier          // nil without channels of notifications
+	plans       map[uint32]planned // by relation OID
+	current     planned            // of the change before: tables repeat in runs
 
 	records     uint64 // ended so far
 	at          position
@@ -30,13 +35,20 @@ type publisher struct {
 	snapshotLSN cdc.LSN // of this run's snapshot, 0 without one
 	inTx        bool
 	partial     bool // another change of the same message follows
-	metadata    bool // provide.transaction.metadata: offsets inside a transaction carry its counts
+	catchUp     catchUp
+	xmin        xminClock
+	onFailure   onEventFailure
+	check       func(plan *envelope.Plan, c *cdc.Change) error // set when changes that do not fit are left out
+	metadata    bool                                           // provide.transaction.metadata: offsets inside a transaction carry its counts
 }
 
 // planned is a relation with its plan; a nil plan marks a table that is not captured.
 type planned struct {
-	rel  *cdc.Relation
-	plan *envelope.Plan
+	rel         *cdc.Relation
+	plan        *envelope.Plan
+	reselection *reselection // nil when no column of it is read again
+	ahead       bool         // of catchUp: only deletes are published
+	signal      *signalTable // nil when its rows are no signals
 }
 
 // encoder is envelope.Encoder.
@@ -63,10 +75,14 @@ type tableLookup interface {
 func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
 	for i := range b.Changes {
 		// One TRUNCATE message of several tables is processed behind the last.
-		p.partial = b.Changes[i].Kind == cdc.Truncate && i+1 < len(b.Changes) && b.Changes[i+1].Kind == cdc.Truncate && b.Changes[i+1].LSN == b.Changes[i].LSN
+		p.partial = b.Changes[i].Kind == cdc.Truncate && p.truncatesMore(b.Changes[i].LSN, b.Changes[i+1:])
 		if err := p.change(ctx, &b.Changes[i]); err != nil {
 			return err
 		}
+	}
+	if p.catchUp.reached(b.ServerLSN) && !p.inTx {
+		p.note(true)
+		return errCaughtUp{}
 	}
 	if b.ServerLSN > p.at.confirmable() && !p.inTx && !p.resume.on {
 		// Everything the server sent lies behind us in the queue, so its position is confirmed once all that was published is
@@ -74,7 +90,24 @@ func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
 		p.at.idle = b.ServerLSN
 	}
 	p.note(true)
+	if p.incremental != nil && !p.inTx && !p.resume.on {
+		return p.incremental.reached(ctx, max(p.at.idle, p.at.commit))
+	}
 	return nil
+}
+
+// truncatesMore tells whether one of the changes that follow is of the same TRUNCATE message and of a table that is captured.
+func (p *publisher) truncatesMore(lsn cdc.LSN, rest []cdc.Change) bool {
+	for i := range rest {
+		c := &rest[i]
+		if c.Kind != cdc.Truncate || c.LSN != lsn {
+			return false
+		}
+		if entry, ok := p.plans[c.Relation.OID]; ok && entry.plan != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // note remembers the position behind the records so far. While old changes are dropped there is nothing to remember: the stored
@@ -84,7 +117,7 @@ func (p *publisher) note(keep bool) {
 		if p.inTx {
 			p.count()
 		}
-		p.sent.add(p.records, &p.at, keep)
+		p.sent.add(p.records, p.behind(), keep)
 	}
 }
 
@@ -100,12 +133,15 @@ func (p *publisher) change(ctx context.Context, c *cdc.Change) error {
 	case cdc.Announce:
 		return p.announce(ctx, c.Relation)
 	case cdc.Begin:
-		return p.begin(c)
+		return p.begin(ctx, c)
 	case cdc.Commit:
 		return p.commit(ctx, c)
 	case cdc.Message:
 		return p.message(ctx, c)
 	case cdc.Read:
+		if p.notes != nil {
+			return p.readNoted(c)
+		}
 		return p.read(c)
 	default:
 		return p.row(ctx, c)
@@ -115,7 +151,12 @@ func (p *publisher) change(ctx context.Context, c *cdc.Change) error {
 // announce plans a relation that is captured.
 func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 	entry := planned{rel: rel}
-	if p.filter.captures(rel.Schema, rel.Name) {
+	captured := p.filter.captures(rel.Schema, rel.Name) || p.signals.is(rel.Schema, rel.Name)
+	if err := p.filter.err(); err != nil {
+		return fmt.Errorf("decide whether to capture table %s.%s: %w", rel.Schema, rel.Name, err)
+	}
+	_, entry.ahead = p.catchUp.ahead[rel.OID]
+	if captured {
 		table, err := p.lookup.Table(ctx, rel)
 		if err != nil {
 			return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
@@ -127,7 +168,11 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
 			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
 		}
+		if entry.signal = p.signals.columns(rel); !p.signals.is(rel.Schema, rel.Name) {
+			entry.reselection = p.reselect.plan(rel, entry.plan)
+		}
 	}
+	p.incremental.announced(rel)
 	p.plans[rel.OID] = entry
 	p.current = planned{}
 	return nil
@@ -156,7 +201,18 @@ func (p *publisher) planOf(c *cdc.Change) (*envelope.Plan, error) {
 	return p.current.plan, nil
 }
 
-func (p *publisher) begin(c *cdc.Change) error {
+func (p *publisher) begin(ctx context.Context, c *cdc.Change) error {
+	if p.catchUp.reached(c.FinalLSN) {
+		return errCaughtUp{}
+	}
+	if p.incremental != nil {
+		if err := p.incremental.begins(ctx, c); err != nil {
+			return err
+		}
+	}
+	if err := p.xmin.look(ctx); err != nil {
+		return err
+	}
 	p.inTx = true
 	p.resume.begin(c)
 	p.setTransaction(c)
@@ -183,6 +239,7 @@ func (p *publisher) begin(c *cdc.Change) error {
 func (p *publisher) setTransaction(c *cdc.Change) {
 	p.at.xid, p.at.hasXID, p.at.micros, p.at.snap = c.XID, true, c.CommitTime, snapshotNone
 	p.source = envelope.Source{Micros: c.CommitTime, TxID: int64(c.XID), HasTx: true, Origin: c.Origin, OriginLSN: c.OriginLSN, HasOriginLSN: c.Origin != "" && c.OriginLSN != 0}
+	p.at.xmin, p.source.Xmin, p.source.HasXmin = p.xmin.xmin, int64(p.xmin.xmin), p.xmin.xmin != 0
 }
 
 func (p *publisher) commit(ctx context.Context, c *cdc.Change) error {
@@ -192,6 +249,9 @@ func (p *publisher) commit(ctx context.Context, c *cdc.Change) error {
 	}
 	p.lastCommit = c.LSN
 	p.at.lsn, p.at.proc, p.at.commit, p.at.events, p.at.kind = c.LSN, c.LSN, c.LSN, 0, typeCommit
+	if p.incremental != nil {
+		p.at.micros = c.CommitTime // rows of incremental snapshots have their own
+	}
 	p.source.LSN, p.source.LastCommitLSN = c.LSN, c.LSN
 	p.count()
 	n, err := p.enc.End(&p.source)
@@ -216,7 +276,54 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 	if err != nil {
 		return err
 	}
+	if plan == nil {
+		return nil // a table that is not captured; Debezium's offsets do not know of it either
+	}
+	var before position
+	if p.check != nil {
+		before = p.at
+	}
 	dropped := p.resume.drops(c)
+	p.reach(c)
+	if dropped {
+		return nil
+	}
+	if p.current.ahead {
+		gone, ok := p.catchUp.gone(c)
+		if !ok {
+			return nil
+		}
+		c = &gone
+	}
+	signal := p.current.signal
+	if signal != nil && !p.resume.redo {
+		p.at.pending = true
+		if err := p.signalRow(ctx, signal, c); err != nil {
+			return err
+		}
+	}
+	p.at.pending, p.resume.redo = false, false
+	if p.current.reselection != nil && c.New != nil {
+		if err := p.reselect.complete(ctx, p.current.reselection, c); err != nil {
+			return err
+		}
+	}
+	if plan.Outgrown(c) {
+		if plan, err = p.grow(ctx, c.Relation); err != nil {
+			return err
+		}
+	}
+	if err := p.put(plan, c, &before); err != nil {
+		return err
+	}
+	if signal != nil {
+		return p.snapshotsAskedFor(ctx)
+	}
+	return nil
+}
+
+// reach moves the position to a row's change.
+func (p *publisher) reach(c *cdc.Change) {
 	if c.LSN == p.at.lsn && p.at.kind >= typeInsert && p.at.kind <= typeTruncate {
 		p.at.events++
 	} else {
@@ -226,21 +333,30 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 	if !p.partial {
 		p.at.proc = c.LSN
 	}
-	if plan == nil || dropped {
-		return nil
+	if p.incremental != nil {
+		p.at.micros = c.CommitTime
 	}
-	if plan.Outgrown(c) {
-		if plan, err = p.grow(ctx, c.Relation); err != nil {
-			return err
+}
+
+// put publishes a row's change. One that is left out leaves the position where it was before, but for what its signal began.
+func (p *publisher) put(plan *envelope.Plan, c *cdc.Change, before *position) error {
+	p.source.LSN, p.source.HasLSN, p.source.LastCommitLSN = c.LSN, true, p.lastCommit
+	if p.check != nil {
+		if err := p.check(plan, c); err != nil {
+			before.inc = p.at.inc
+			p.at = *before
+			return p.leaveOut(c, err)
 		}
 	}
-	p.source.LSN, p.source.HasLSN, p.source.LastCommitLSN = c.LSN, true, p.lastCommit
 	n, err := p.enc.Encode(plan, c, &p.source)
 	p.records += uint64(n)
 	if err != nil {
 		return err
 	}
 	if n > 0 {
+		if p.incremental != nil {
+			p.incremental.changed(c)
+		}
 		p.note(false)
 	}
 	return nil
@@ -249,10 +365,17 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 // message publishes a logical decoding message. One outside of transactions counts as a commit, for itself and for what follows, as in
 // Debezium: it is delivered where it stands, so every transaction that ended before it was delivered too.
 func (p *publisher) message(ctx context.Context, c *cdc.Change) error {
+	if !c.Transactional && p.catchUp.until != 0 && c.LSN > p.catchUp.until { // the LSN of a message is its end
+		return errCaughtUp{}
+	}
 	dropped := p.resume.drops(c)
 	at := p.source
 	if !c.Transactional {
-		at = envelope.Source{Micros: p.at.micros}
+		if err := p.xmin.look(ctx); err != nil {
+			return err
+		}
+		at = envelope.Source{Micros: p.at.micros, Xmin: int64(p.xmin.xmin), HasXmin: p.xmin.xmin != 0}
+		p.at.xmin = p.xmin.xmin
 		p.at.hasXID, p.at.xid, p.at.tx = false, 0, nil
 		p.lastCommit, p.at.commit = c.LSN, c.LSN
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,7 @@ type session struct {
 	conn        *pgx.Conn // catalog and small statements; only the publishing goroutine uses it
 	catalog     *catalog.Catalog
 	listed      map[*cdc.Relation]*cdc.Table // read for the snapshot, until they are announced
+	told        []string                     // tables of the snapshot as notifications name them: the signal table is among them
 	encoder     *envelope.Encoder
 	server      replication.Server
 	publication string // its exact name
@@ -97,10 +99,11 @@ func (s *session) initialStatements(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-func (c *Config) streams() bool { return c.SnapshotMode != SnapshotOnly }
-
 // prepare decides where the run begins and makes publication and slot ready.
 func (s *session) prepare(ctx context.Context) (*beginning, error) {
+	if err := s.guard(ctx); err != nil {
+		return nil, err
+	}
 	b := new(beginning)
 	text, err := s.task.env.StoredOffset(ctx, s.task.partition)
 	if err != nil {
@@ -110,6 +113,8 @@ func (s *session) prepare(ctx context.Context) (*beginning, error) {
 		if b.from, err = parsePosition(text); err != nil {
 			return nil, err
 		}
+	}
+	if b.from != nil {
 		s.task.stored = *b.from
 		if b.from.known() > s.server.LSN {
 			return nil, &OffsetError{Offset: b.from.known(), Problem: fmt.Sprintf("it lies ahead of the server, which is at %s: this is another server than the one the offset was taken from, or it was restored from a backup. "+
@@ -128,10 +133,10 @@ func (s *session) prepare(ctx context.Context) (*beginning, error) {
 	return b, s.withSlot(ctx, b, exists)
 }
 
-// withoutSlot prepares initial_only.
+// withoutSlot prepares the modes that do not stream.
 func (s *session) withoutSlot(b *beginning) {
-	if b.from != nil && b.from.snap != snapshotRunning {
-		return // done in an earlier run
+	if s.cfg.neverSnapshots() || b.from != nil && !b.from.unfinished() && !s.cfg.alwaysSnapshots() {
+		return // nothing to do, or done in an earlier run
 	}
 	b.from, b.snapshot = nil, &snapshotPlan{isolation: s.cfg.SnapshotIsolation}
 }
@@ -140,10 +145,10 @@ func (s *session) withoutSlot(b *beginning) {
 func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error {
 	gap := s.gap(b, exists)
 	if gap != nil {
-		if s.cfg.SnapshotMode != SnapshotWhenNeeded {
+		if !s.cfg.beginsAnewAcrossGap() {
 			return gap
 		}
-		s.task.log.Warn("taking a new snapshot", "reason", gap)
+		s.task.log.Warn("beginning anew", "snapshot", !s.cfg.neverSnapshots(), "reason", gap)
 		b.from = nil
 		if exists && b.slot.Lost {
 			if err := replication.DropSlot(ctx, s.conn, s.cfg.Slot); err != nil {
@@ -161,33 +166,48 @@ func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error
 	if err != nil {
 		return err
 	}
+	if err := s.setIdentities(ctx, tables); err != nil {
+		return err
+	}
 	if err := s.ensurePublication(ctx, tables); err != nil {
 		return err
 	}
-	wanted := s.wantsSnapshot(b.from)
+	wanted, from := s.wantsSnapshot(b.from), b.from
 	if wanted {
 		b.from = nil
 	}
-	return s.reachSlot(ctx, b, exists, wanted)
+	return s.reachSlot(ctx, b, exists, wanted, from)
 }
 
 // wantsSnapshot decides by snapshot.mode and the stored offset.
 func (s *session) wantsSnapshot(from *position) bool {
-	switch s.cfg.SnapshotMode {
-	case SnapshotNoData:
+	switch {
+	case s.cfg.neverSnapshots():
 		return false
-	case SnapshotAlways:
+	case s.cfg.alwaysSnapshots():
 		return true
 	}
-	return from == nil || from.snap == snapshotRunning
+	return from == nil || from.unfinished()
 }
 
 // gap tells why the stream cannot go on from the stored offset; nil when it can.
 func (s *session) gap(b *beginning, exists bool) error {
 	from := b.from
-	if from == nil || from.snap == snapshotRunning && s.cfg.SnapshotMode != SnapshotNoData {
+	if from == nil || from.unfinished() && !s.cfg.neverSnapshots() {
 		return nil // a snapshot comes first in any case
 	}
+	gap := s.missing(b, exists)
+	if gap == nil || b.slot.Lost || !s.cfg.Replication.goesOnAcrossGap() {
+		return gap
+	}
+	s.task.log.Warn("going on although changes are missing, as the configuration wants it", "offset.mismatch.strategy", s.cfg.Replication.mismatch,
+		"internal.log.position.check.enable", s.cfg.Replication.checkPosition, "reason", gap)
+	return nil
+}
+
+// missing tells which changes behind the stored offset the slot no longer has.
+func (s *session) missing(b *beginning, exists bool) error {
+	from := b.from
 	switch {
 	case !exists:
 		return &OffsetError{Offset: from.known(), Problem: fmt.Sprintf("replication slot %q does not exist, so the changes since are no longer available on the server. "+
@@ -201,32 +221,39 @@ func (s *session) gap(b *beginning, exists bool) error {
 }
 
 func (s *session) advanced(known, slot cdc.LSN) error {
-	return &OffsetError{Offset: known, Problem: fmt.Sprintf("replication slot %q has been advanced to %s, so the changes between are no longer available on the server: it was recreated, or somebody else reads it. "+
-		"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot, slot)}
+	return &OffsetError{Offset: known, again: s.cfg.beginsAnewAcrossGap(),
+		Problem: fmt.Sprintf("replication slot %q has been advanced to %s, so the changes between are no longer available on the server: it was recreated, or somebody else reads it. "+
+			"Set snapshot.mode=when_needed to take a new snapshot, or delete the connector's offset", s.cfg.Slot, slot)}
 }
 
-// OffsetError says that the stream cannot go on from the stored offset without losing changes. Never retriable.
+// OffsetError says that the stream cannot go on from the stored offset without losing changes.
 type OffsetError struct {
 	Offset  cdc.LSN
 	Problem string // remedy included
+	again   bool   // the next start begins anew, as snapshot.mode says
 }
 
 func (e *OffsetError) Error() string {
 	return fmt.Sprintf("cannot go on from the stored offset %s: %s", e.Offset, e.Problem)
 }
 
-// Retriable is false: only a new snapshot, or another offset, helps.
-func (e *OffsetError) Retriable() bool { return false }
+// Retriable is false where only a new snapshot, or another offset, helps; true where the next start takes that snapshot by itself.
+func (e *OffsetError) Retriable() bool { return e.again }
 
-// captured lists the captured tables in the order of a snapshot.
+// captured lists the captured tables in the order of a snapshot, with the signal table, of which a snapshot reads nothing.
 func (s *session) captured(ctx context.Context) ([]catalog.TableName, error) {
 	all, err := s.catalog.Tables(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
-	tables := slices.DeleteFunc(all, func(n catalog.TableName) bool { return !s.filter.captures(n.Schema, n.Name) })
+	tables := slices.DeleteFunc(all, func(n catalog.TableName) bool {
+		return !s.filter.captures(n.Schema, n.Name) && !s.cfg.Signals.is(n.Schema, n.Name)
+	})
+	if err := s.filter.err(); err != nil {
+		return nil, fmt.Errorf("choose the tables to capture: %w", err)
+	}
 	slices.SortStableFunc(tables, func(a, b catalog.TableName) int {
-		if d := s.filter.rank(a.Schema, a.Name) - s.filter.rank(b.Schema, b.Name); d != 0 {
+		if d := cmp.Compare(s.rank(a), s.rank(b)); d != 0 {
 			return d
 		}
 		return strings.Compare(a.Schema+"."+a.Name, b.Schema+"."+b.Name)
@@ -241,8 +268,23 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 		return nil, err
 	}
 	s.encoder = enc
-	p := newPublisher(enc, s.filter, s, &s.task.sent, b.from)
+	from := b.from
+	if b.snapshot != nil {
+		from = b.snapshot.stream
+	}
+	p := newPublisher(enc, s.filter, s, &s.task.sent, from)
 	p.log, p.out, p.metadata = s.task.log, out, s.cfg.Envelope.TransactionMetadata
+	p.xmin, p.onFailure = xminClock{every: s.cfg.Replication.xminEvery, fetch: s.slotXmin}, s.cfg.Run.onFailure
+	if s.cfg.Run.onFailure != eventFail {
+		p.check = enc.Check
+	}
+	p.signals, p.notes = s.signals(), s.notifier(out)
+	if p.incremental = s.incrementalRun(p); p.incremental != nil {
+		p.signals.incremental, p.signals.deletes = p.incremental, s.cfg.Incremental.watermarking == insertDelete
+	}
+	if p.reselect, err = newReselector(&s.cfg.Reselect, s.task.log, s.dial); err != nil {
+		return nil, err
+	}
 	p.beat = heartbeat{every: s.cfg.Heartbeat, query: s.cfg.HeartbeatQuery, log: s.task.log, dial: s.dial}
 	return p, nil
 }
@@ -258,6 +300,31 @@ func (s *session) Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, err
 
 // LoadTypes reads the types again.
 func (s *session) LoadTypes(ctx context.Context) error { return s.catalog.LoadTypes(ctx) }
+
+// revive connects anew where the metadata connection was cut while it was idle.
+func (s *session) revive(ctx context.Context) error {
+	if s.conn.Ping(ctx) == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	s.close()
+	s.conn = conn
+	s.catalog.Use(conn)
+	return nil
+}
+
+// leaveNoSlot serves slot.drop.on.stop when ctx has ended.
+func (s *session) leaveNoSlot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if err := s.revive(ctx); err != nil {
+		return err
+	}
+	return s.dropSlot()
+}
 
 // dial opens one more ordinary connection.
 func (s *session) dial(ctx context.Context) (*pgx.Conn, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/incremental"
 	"github.com/tandem-cdc/tandem/cdc/signal"
 	"github.com/tandem-cdc/tandem/envelope"
 )
@@ -127,6 +128,57 @@ func TestSignalRows(t *testing.T) {
 	}
 	s.want(t, "execute 1 [a]", "1", "2", "blocking 2 [a]", "stop 3 []", "3", "pause 4", "4", "resume 5", "5",
 		"window u-open snapshot-window-open", "u-open", "window u-close snapshot-window-close", "u-close")
+}
+
+// While the stream comes to the point of an initial snapshot, snapshots that signals ask for wait: rows of theirs would end its progress.
+func TestSignalsWithinCatchUp(t *testing.T) {
+	s := newSignalling(t)
+	s.catchUp.until = 100
+	for _, row := range [][3]string{
+		{"1", "execute-snapshot", `{"data-collections":["a"],"type":"blocking"}`},
+		{"2", "execute-snapshot", `{"data-collections":["b"]}`},
+		{"3", "execute-snapshot", `{"data-collections":["c"],"type":"blocking"}`},
+	} {
+		if err := s.insert(row[0], row[1], row[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(t, "1", "2", "3")
+	s.catchUp = catchUp{}
+	for range 2 {
+		if err := s.snapshotsAskedFor(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.want(t, "blocking 1 [a]", "execute 2 [b]", "blocking 3 [c]")
+}
+
+// stateful begins an incremental snapshot, as far as offsets see.
+type stateful struct {
+	*asked
+	p *publisher
+}
+
+func (s stateful) execute(ctx context.Context, id string, sig signal.Execute) error {
+	s.p.at.inc = new(incremental.State)
+	return s.asked.execute(ctx, id, sig)
+}
+
+// A row that is left out because it does not fit was heard as a signal all the same.
+func TestSignalOfRowLeftOut(t *testing.T) {
+	s := newSignalling(t)
+	s.signals.incremental = stateful{s.asked, s.publisher}
+	s.onFailure, s.check = eventSkip, func(*envelope.Plan, *cdc.Change) error { return new(envelope.ConvertError) }
+	if err := s.insert("1", "execute-snapshot", `{"data-collections":["a"]}`); err != nil {
+		t.Fatal(err)
+	}
+	if s.at.inc == nil || s.at.lsn != 0 {
+		t.Errorf("position = %+v, want the one before with the state of the snapshot", s.at)
+	}
+	if err := s.insert("2", "execute-snapshot", `{"data-collections":["b"],"type":"blocking"}`); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, "execute 1 [a]", "blocking 2 [b]")
 }
 
 // What cannot be understood or done is told and left, and the row is published all the same.

@@ -15,7 +15,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/replication"
 )
 
-// Env is what the worker knows and a task may use; the same fields as connect.Env.
+// Env is what the worker knows and a task may use.
 type Env struct {
 	Connector string
 	Task      int
@@ -24,6 +24,10 @@ type Env struct {
 	Drain time.Duration
 	// StoredOffset reads the stored offset of a source partition (JSON object); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+	// ReadSignals reads partition 0 of a topic from where the consumer group stands, by options of Kafka's consumer, and stores behind each
+	// record that was handed over. It returns nil when ctx ends, else the first error, record's included. Only the channel kafka of
+	// signal.enabled.channels needs it.
+	ReadSignals func(ctx context.Context, consumer map[string]string, topic string, record func(ctx context.Context, offset int64, key, value []byte) error) error
 }
 
 // Task captures one database. Run it once; Offset and Stored may be called from another goroutine meanwhile and after.
@@ -35,6 +39,7 @@ type Task struct {
 
 	sent     positions
 	stream   atomic.Pointer[replication.Stream] // set while it streams; only Confirm is called across goroutines
+	safe     atomic.Uint64                      // LSN up to which offsets are stored
 	progress chan struct{}                      // Sender: Stored, which drops what does not fit. Bound: 1. Never closed
 
 	// The worker's offset goroutine owns what follows.
@@ -48,6 +53,7 @@ func NewTask(props map[string]string, env Env) (*Task, error) {
 	if err := report.Err(); err != nil {
 		return nil, err
 	}
+	env.Log.Debug("the connector's configuration", "options", cfg.Sanitized(props))
 	cfg.Envelope.RunID, cfg.Envelope.Log, cfg.Envelope.Now = newRunID(), env.Log, time.Now
 	return &Task{cfg: cfg, env: env, log: env.Log, partition: partitionOf(cfg.Envelope.TopicPrefix), progress: make(chan struct{}, 1)}, nil
 }
@@ -85,25 +91,30 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 		return err
 	}
 	defer pub.beat.close()
+	defer pub.reselect.close()
+	defer pub.incremental.close()
+	defer pub.notes.run(ctx)()
 	if begin.snapshot != nil {
 		if err := s.snapshot(ctx, pub, begin.snapshot); err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
+		pub.incremental.snapshotTaken()
+	} else if err := pub.snapshotSkipped(ctx); err != nil {
+		return err
 	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
 	if !t.cfg.streams() {
 		t.log.Info("snapshot complete; snapshot.mode=" + string(t.cfg.SnapshotMode) + " does not stream")
-		<-ctx.Done()
-		return nil
+		return s.onlySignals(ctx, pub)
 	}
 	if err := pause(ctx, t.cfg.StreamingDelay); err != nil {
 		return err
 	}
 	err = s.streamChanges(ctx, pub, begin.from)
 	if ctx.Err() != nil && t.cfg.SlotDropOnStop {
-		if dropErr := s.dropSlot(); dropErr != nil { // the task has ended in order, so nobody would look at its error
+		if dropErr := s.leaveNoSlot(ctx); dropErr != nil { // the task has ended in order, so nobody would look at its error
 			t.log.Error("cannot drop the slot, as slot.drop.on.stop asks; it retains WAL until it is dropped", "slot", t.cfg.Slot, "error", dropErr)
 		}
 	}
@@ -112,12 +123,21 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 
 // streamChanges runs the two goroutines between the socket and the emitter. stored is the offset of the last run, if it goes on from one.
 func (s *session) streamChanges(parent context.Context, pub *publisher, stored *position) (err error) {
+	if err := pub.incremental.start(parent); err != nil {
+		return err
+	}
+	if err := pub.snapshotsAskedFor(parent); err != nil {
+		return err
+	}
 	stream, err := s.startStream(parent, &pub.at)
 	if err != nil {
 		return err
 	}
 	if stored != nil {
-		stream.Confirm(stored.confirmable()) // the last run may have been killed before it could
+		s.task.confirm(stream, stored) // the last run may have been killed before it could
+	}
+	if pub.before() == 0 {
+		pub.snapshotLSN = stream.Confirmed() // what came before the first transaction
 	}
 	s.task.stream.Store(stream)
 	defer func() {
@@ -138,6 +158,10 @@ func (s *session) streamChanges(parent context.Context, pub *publisher, stored *
 		empty <- new(cdc.Batch)
 	}
 	g.Go(func() error { defer close(full); return s.receive(ctx, stream, empty, full) }) // owns the connection
+	// Until the initial snapshot is complete, signals stay in their channels.
+	if pub.catchUp.until == 0 {
+		pub.signals.run(ctx, g, s.task)
+	}
 	g.Go(func() error { return publish(ctx, pub, full, empty) })
 	return g.Wait()
 }
@@ -171,7 +195,7 @@ func (s *session) drain(stream *replication.Stream, pub *publisher) {
 	defer deadline.Stop()
 	published := pub.at
 	published.idle = 0 // nothing was published there; the next start loses nothing without it
-	for stream.Confirmed() < published.confirmable() {
+	for max(stream.Confirmed(), cdc.LSN(s.task.safe.Load())) < published.confirmable() {
 		select {
 		case <-s.task.progress:
 		case <-deadline.C:
@@ -223,6 +247,14 @@ func publish(ctx context.Context, pub *publisher, full <-chan *cdc.Batch, empty 
 			if err := pub.heartbeat(ctx); err != nil {
 				return err
 			}
+		case r := <-pub.signals.incoming:
+			if err := pub.external(ctx, r); err != nil {
+				return err
+			}
+		case <-pub.incremental.more():
+			if err := pub.incremental.look(ctx); err != nil {
+				return err
+			}
 		}
 		if len(full) == 0 {
 			if err := pub.out.Flush(); err != nil {
@@ -254,7 +286,7 @@ func (t *Task) Stored(uint64) {
 	}
 	t.stored = t.given
 	if s := t.stream.Load(); s != nil {
-		s.Confirm(t.stored.confirmable())
+		t.confirm(s, &t.stored)
 	}
 	select {
 	case t.progress <- struct{}{}:

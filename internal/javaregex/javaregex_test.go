@@ -64,8 +64,18 @@ func TestRecorded(t *testing.T) {
 	if len(cases) < 1000 {
 		t.Fatalf("testdata/java.txt has %d cases", len(cases))
 	}
+	type question struct {
+		expr       string
+		ignoreCase bool
+	}
+	compiled := make(map[question]*Regexp)
 	for _, c := range cases {
-		re, err := Compile(c.expr, c.ignoreCase)
+		var err error
+		re := compiled[question{c.expr, c.ignoreCase}]
+		if re == nil {
+			re, err = Compile(c.expr, c.ignoreCase)
+			compiled[question{c.expr, c.ignoreCase}] = re
+		}
 		if err != nil {
 			if c.answer[0] == "error" && err.Error() == c.answer[1] || c.answer[0] != "error" && unsupported.MatchString(err.Error()) {
 				continue

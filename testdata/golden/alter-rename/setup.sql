@@ -1,0 +1,2 @@
+CREATE TABLE t (id int PRIMARY KEY, a int, b text NOT NULL DEFAULT 'q');
+INSERT INTO t VALUES (1, 1);

@@ -1,0 +1,3 @@
+UPDATE p SET a = 'x';
+TRUNCATE p;
+TRUNCATE ONLY p;

@@ -1,0 +1,4 @@
+CREATE TABLE p (id int PRIMARY KEY, a text);
+CREATE TABLE c (b int, PRIMARY KEY (id)) INHERITS (p);
+INSERT INTO p VALUES (1,'p');
+INSERT INTO c VALUES (2,'c',3);

@@ -1,0 +1,4 @@
+INSERT INTO t (id) VALUES (2);
+UPDATE t SET b = NULL WHERE id = 2;
+UPDATE t SET b = 9 WHERE id = 2;
+DELETE FROM t;

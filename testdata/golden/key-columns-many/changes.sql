@@ -1,0 +1,10 @@
+UPDATE t SET a = 'y';
+UPDATE u SET a = 'y';
+UPDATE v SET b = 'y';
+UPDATE v SET id = 7;
+UPDATE w SET b = 'y';
+UPDATE w SET id = 2;
+DELETE FROM t;
+DELETE FROM u;
+DELETE FROM v;
+DELETE FROM w;

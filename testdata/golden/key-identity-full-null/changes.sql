@@ -1,0 +1,4 @@
+UPDATE t SET c = 3;
+UPDATE t SET b = 4;
+UPDATE t SET b = NULL;
+DELETE FROM t;

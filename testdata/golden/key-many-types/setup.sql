@@ -1,0 +1,17 @@
+CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE EXTENSION ltree;
+CREATE TABLE a (k bool PRIMARY KEY, v int);
+CREATE TABLE b (k bit(3) PRIMARY KEY, v int);
+CREATE TABLE c (k inet PRIMARY KEY, v int);
+CREATE TABLE d (k citext PRIMARY KEY, v int);
+CREATE TABLE e (k money PRIMARY KEY, v int);
+CREATE TABLE f (k char(5) PRIMARY KEY, v int);
+CREATE TABLE g (k int4range PRIMARY KEY, v int);
+CREATE TABLE h (k oid PRIMARY KEY, v int);
+CREATE TABLE i (k time PRIMARY KEY, v int);
+CREATE TABLE j (k hstore PRIMARY KEY, v int);
+CREATE TABLE l (k ltree PRIMARY KEY, v int);
+CREATE TABLE m (k varbit(8) PRIMARY KEY, v int);
+CREATE TABLE n (k "char" PRIMARY KEY, v int);
+CREATE TABLE o (k timetz PRIMARY KEY, v int);
+CREATE TABLE p (k macaddr PRIMARY KEY, v int);
+INSERT INTO a VALUES (true,1);

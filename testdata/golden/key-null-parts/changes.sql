@@ -1,0 +1,4 @@
+INSERT INTO t VALUES (2,NULL,'y');
+UPDATE t SET b = 'q';
+UPDATE t SET a = 'k' WHERE id = 1;
+DELETE FROM t;

@@ -1,0 +1,8 @@
+UPDATE t SET a = 2;
+UPDATE u SET a = 2;
+UPDATE u SET b = 5;
+UPDATE v SET a = 2;
+UPDATE v SET b = 'z';
+DELETE FROM t;
+DELETE FROM u;
+DELETE FROM v;

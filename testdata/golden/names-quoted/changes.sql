@@ -1,0 +1,2 @@
+UPDATE "Odd Schema"."Odd Table" SET "from" = 'g';
+UPDATE "Odd Schema"."Odd Table" SET "Id" = 2;

@@ -1,0 +1,2 @@
+INSERT INTO "жук_ű" VALUES (101,2,3,4,5,6,7,8);
+TRUNCATE plain_t;

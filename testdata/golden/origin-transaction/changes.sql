@@ -1,0 +1,13 @@
+SELECT pg_replication_origin_create('o1');
+SELECT pg_replication_origin_session_setup('o1');
+BEGIN;
+SELECT pg_replication_origin_xact_setup('0/100', '2020-01-01 00:00:00+00');
+INSERT INTO t (n) VALUES (3);
+UPDATE t SET id = 20 WHERE id = 1;
+SELECT pg_logical_emit_message(true, 'm', 'x');
+SELECT pg_logical_emit_message(false, 'm', 'y');
+COMMIT;
+INSERT INTO t (n) VALUES (4);
+SELECT pg_replication_origin_session_reset();
+INSERT INTO t (n) VALUES (5);
+SELECT pg_replication_origin_drop('o1');

@@ -1,0 +1,11 @@
+INSERT INTO m VALUES (4,'a',4),(5,'b',5);
+UPDATE m SET r = 'b' WHERE id = 1;
+UPDATE m SET n = 9 WHERE id = 2;
+DELETE FROM m WHERE id = 3;
+CREATE TABLE m_c (id int, r text, n int, x text, PRIMARY KEY (id, r));
+ALTER TABLE m_c DROP COLUMN x;
+ALTER TABLE m ATTACH PARTITION m_c FOR VALUES IN ('c');
+INSERT INTO m VALUES (6,'c',6);
+ALTER TABLE m DETACH PARTITION m_a;
+INSERT INTO m_a VALUES (8,'a',8);
+TRUNCATE m;

@@ -1,0 +1,9 @@
+INSERT INTO t VALUES (1,'a');
+INSERT INTO u VALUES (1,'a');
+-- oracle: wait
+ALTER PUBLICATION puba ADD TABLE u;
+INSERT INTO u VALUES (2,'a');
+-- oracle: wait
+ALTER PUBLICATION puba DROP TABLE t;
+INSERT INTO t VALUES (3,'a');
+INSERT INTO u VALUES (4,'a');

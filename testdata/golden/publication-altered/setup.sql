@@ -1,0 +1,3 @@
+CREATE TABLE t (id int PRIMARY KEY, a text);
+CREATE TABLE u (id int PRIMARY KEY, a text);
+CREATE PUBLICATION puba FOR TABLE t;

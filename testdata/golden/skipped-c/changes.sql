@@ -1,0 +1,4 @@
+INSERT INTO t (n) VALUES (3);
+UPDATE t SET id = 50 WHERE id = 1;
+UPDATE t SET n = 7 WHERE id = 2;
+DELETE FROM t WHERE id = 2;

@@ -1,0 +1,2 @@
+INSERT INTO t VALUES (1, array_fill('x'::text, ARRAY[2000]), hstore('k', repeat('v', 4000)), array_fill(1, ARRAY[2000]), repeat('t', 4000), decode(repeat('ab', 4000), 'hex'), ('"' || repeat('j', 4000) || '"')::jsonb, repeat('9', 9000)::numeric, array_fill('00000000-0000-0000-0000-000000000001'::uuid, ARRAY[300]), hstore('k', repeat('v', 4000)), array_fill('x'::varchar, ARRAY[2000]), repeat('c', 4000), 1);
+UPDATE t SET plain = 2;

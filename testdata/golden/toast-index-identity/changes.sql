@@ -1,0 +1,3 @@
+UPDATE t SET v = 2;
+UPDATE t SET u = 5;
+DELETE FROM t;

@@ -1,0 +1,4 @@
+CREATE TABLE t (id int PRIMARY KEY, u int NOT NULL UNIQUE, big text, by bytea, v int);
+ALTER TABLE t ALTER big SET STORAGE EXTERNAL, ALTER by SET STORAGE EXTERNAL;
+ALTER TABLE t REPLICA IDENTITY USING INDEX t_u_key;
+INSERT INTO t VALUES (1, 1, repeat('b',2400), decode(repeat('ab',2400),'hex'), 1);

@@ -1,0 +1,3 @@
+UPDATE t SET v = 2;
+UPDATE t SET k = 'c';
+DELETE FROM t;

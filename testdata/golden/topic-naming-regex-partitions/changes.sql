@@ -1,0 +1,4 @@
+UPDATE m_1 SET n = 3;
+UPDATE m_2 SET id = 4;
+DELETE FROM m_1;
+INSERT INTO o VALUES (1);

@@ -1,0 +1,8 @@
+BEGIN;
+UPDATE t SET a = 'q' WHERE id = 1;
+UPDATE t SET id = 11 WHERE id = 1;
+INSERT INTO t (n) VALUES (3);
+DELETE FROM t WHERE id = 2;
+COMMIT;
+UPDATE t SET n = 9;
+INSERT INTO t (n) VALUES (4);
