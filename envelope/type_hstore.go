@@ -17,8 +17,8 @@ func (e *Encoder) hstorePlan() *typePlan {
 			unchanged: schema.OfMap([]schema.Entry{{Key: key, Value: key}}),
 		}
 	}
-	ph := append(appendJSONString([]byte{'{'}, e.placeholderBytes), ':')
-	ph = append(appendJSONString(ph, e.placeholderBytes), '}')
+	ph := append(appendJSONString([]byte{'{'}, []byte(e.placeholder)), ':')
+	ph = append(appendJSONString(ph, []byte(e.placeholder)), '}')
 	return &typePlan{
 		schema: named(schema.String, jsonName, 1), write: writeHStoreJSON, nullable: true,
 		fallback: schema.OfString("{}"), unchanged: schema.OfString(string(ph)),

@@ -160,6 +160,7 @@ type chunk struct {
 	first, last bool // of the table
 	midway      bool // first of a table that goes on behind its mark
 	whole       bool // the table by one statement
+	fresh       bool // as it stands now, not in the snapshot
 	span        span // a piece of one
 	mark        Mark // what holds behind it; none when Storage is ""
 }
@@ -175,8 +176,16 @@ type plan struct {
 	at    int    // the span that the next chunk is cut from
 }
 
-// next returns the next chunk; ok is false when there are no more.
-func (p *plan) next() (c chunk, ok bool) {
+// opens is the table whose first chunk comes next; nil when another chunk does, or none.
+func (p *plan) opens() *Table {
+	if p.spans != nil || p.table == len(p.tables) {
+		return nil
+	}
+	return &p.tables[p.table]
+}
+
+// next returns the next chunk; ok is false when there are no more. fresh tells that the table that it opens was rewritten.
+func (p *plan) next(fresh bool) (c chunk, ok bool) {
 	if p.table == len(p.tables) {
 		return chunk{}, false
 	}
@@ -184,11 +193,11 @@ func (p *plan) next() (c chunk, ok bool) {
 	c.table = p.table
 	if p.spans == nil {
 		from := p.tables[p.table].From
-		if from != nil && !s.continues(from, p.xmin) {
+		if fresh || from != nil && !s.continues(from, p.xmin) {
 			from = nil
 		}
-		c.first, c.midway = true, from != nil
-		if !s.divisible || from == nil && s.small() {
+		c.first, c.midway, c.fresh = true, from != nil, fresh
+		if fresh || !s.divisible || from == nil && s.small() {
 			p.table++
 			c.last, c.whole = true, true
 			return c, true

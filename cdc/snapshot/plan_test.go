@@ -12,7 +12,7 @@ import (
 // chunks prints what a plan gives out: whole tables, else part, blocks and the mark behind.
 func chunks(p *plan) []string {
 	var got []string
-	for c, ok := p.next(); ok; c, ok = p.next() {
+	for c, ok := p.next(false); ok; c, ok = p.next(false) {
 		s := &p.storage[c.table]
 		text := fmt.Sprint(c.table)
 		for name, set := range map[string]bool{" first": c.first, " last": c.last, " midway": c.midway} {

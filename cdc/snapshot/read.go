@@ -12,16 +12,28 @@ import (
 	"github.com/tandem-cdc/tandem/internal/pgerror"
 )
 
-// read takes chunks until there are no more. It owns conn and closes it.
+// read takes chunks until there are no more. It owns conn and closes it, but not before all rows are handed out: its locks keep tables from being
+// rewritten between two chunks that different readers read.
 func (r *run) read(ctx context.Context, conn *pgx.Conn) error {
 	defer closeReader(ctx, conn)
+	if err := r.chunks(ctx, conn); err != nil {
+		return err
+	}
+	select {
+	case <-r.over:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+func (r *run) chunks(ctx context.Context, conn *pgx.Conn) error {
 	// Senders: this reader at first, then the merge, which gives batches back. Never closed. Bound: all of them.
 	empty := make(chan *Rows, r.snap.batches())
 	for range cap(empty) {
 		empty <- &Rows{home: empty}
 	}
 	for {
-		j, err := r.take(ctx, cap(empty))
+		j, err := r.take(ctx, conn, cap(empty))
 		if err != nil || j == nil {
 			return err
 		}
@@ -45,6 +57,13 @@ func closeReader(ctx context.Context, conn *pgx.Conn) {
 func (r *run) chunk(ctx context.Context, conn *pgx.Conn, j *job, empty <-chan *Rows) error {
 	defer close(j.rows)
 	s, t := r.snap, &r.plan.tables[j.table]
+	if j.fresh {
+		var err error
+		if conn, err = s.freshReader(ctx); err != nil {
+			return err
+		}
+		defer closeReader(ctx, conn)
+	}
 	query, fields, err := r.query(ctx, conn, j)
 	if err != nil {
 		return err

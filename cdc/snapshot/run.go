@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"sync"
 
@@ -47,7 +48,7 @@ func (s *Snapshot) Run(parent context.Context, tables []Table, emit func(*Rows) 
 	}
 	g, ctx := errgroup.WithContext(parent)
 	// Sender and closer: the readers, one at a time. Bound: a job per reader.
-	r := &run{snap: s, plan: p, order: make(chan *job, s.readers())}
+	r := &run{snap: s, plan: p, order: make(chan *job, s.readers()), over: make(chan struct{})}
 	g.Go(func() error { return r.read(ctx, conn) })
 	for range s.readers() - 1 {
 		g.Go(func() error {
@@ -59,6 +60,7 @@ func (s *Snapshot) Run(parent context.Context, tables []Table, emit func(*Rows) 
 		})
 	}
 	refused, err := r.merge(ctx, &marker{noFirst: s.opts.NoFirst, emit: emit})
+	close(r.over)
 	if err != nil {
 		cancel()
 	}
@@ -80,7 +82,7 @@ func (s *Snapshot) prepare(ctx context.Context, conn *pgx.Conn, tables []Table) 
 	for i := range tables {
 		// A rewrite between the look at the storage and the first row would move rows unseen. Readers lock what they read, this comes first.
 		if tables[i].From != nil {
-			if err := lockTable(ctx, conn, tables[i].Relation); err != nil {
+			if _, err := conn.Exec(ctx, "SELECT FROM "+tableName(tables[i].Relation)+" LIMIT 0"); err != nil {
 				return nil, pgerror.Wrap(err, "lock table %s.%s to go on with its snapshot", tables[i].Relation.Schema, tables[i].Relation.Name)
 			}
 		}
@@ -99,26 +101,22 @@ func (s *Snapshot) lock(ctx context.Context, conn *pgx.Conn, tables []Table) err
 		return pgerror.Wrap(err, "set lock_timeout to snapshot.lock.timeout.ms")
 	}
 	for _, t := range tables {
-		if err := lockTable(ctx, conn, t.Relation); err != nil {
+		if _, err := conn.Exec(ctx, "LOCK TABLE "+tableName(t.Relation)+" IN ACCESS SHARE MODE"); err != nil {
 			return pgerror.Wrap(err, "lock table %s.%s within snapshot.lock.timeout.ms=%d", t.Relation.Schema, t.Relation.Name, s.opts.LockTimeout.Milliseconds())
 		}
 	}
 	return nil
 }
 
-func lockTable(ctx context.Context, conn *pgx.Conn, rel *cdc.Relation) error {
-	_, err := conn.Exec(ctx, "LOCK TABLE "+tableName(rel)+" IN ACCESS SHARE MODE")
-	return err
-}
-
 // run is one call of Run.
 type run struct {
 	snap  *Snapshot
-	order chan *job // in the order of the plan
+	order chan *job     // in the order of the plan
+	over  chan struct{} // closed when all rows are handed out, or no more will be
 
-	mu   sync.Mutex // guards what follows, and that jobs enter order as the plan gives them
-	plan *plan
-	over bool // order is closed
+	mu     sync.Mutex // guards what follows, and that jobs enter order as the plan gives them
+	plan   *plan
+	closed bool // order is
 }
 
 // job is a chunk with its rows, which a reader fills while the merge empties it.
@@ -131,15 +129,22 @@ type job struct {
 // take gives a reader its next chunk; nil when there are no more.
 //
 // It cannot block for ever: the job that the merge waits for belongs to a reader that is at work on it, or is done with it.
-func (r *run) take(ctx context.Context, batches int) (*job, error) {
+func (r *run) take(ctx context.Context, conn *pgx.Conn, batches int) (*job, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, ok := r.plan.next()
+	fresh := false
+	if t := r.plan.opens(); t != nil {
+		var err error
+		if fresh, err = r.rewritten(ctx, conn, t); err != nil {
+			return nil, &TableError{Table: t.Relation, Err: err}
+		}
+	}
+	c, ok := r.plan.next(fresh)
 	if !ok {
-		if !r.over {
+		if !r.closed {
 			close(r.order)
 		}
-		r.over = true
+		r.closed = true
 		return nil, nil
 	}
 	j := &job{chunk: c, rows: make(chan *Rows, batches)}
@@ -149,6 +154,33 @@ func (r *run) take(ctx context.Context, batches int) (*job, error) {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// rewrittenQuery compares where the snapshot sees the rows of a table, its partitions and its children with where they lie now.
+const rewrittenQuery = `; WITH RECURSIVE t AS (SELECT %d::oid AS oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = t.oid)
+	SELECT count(*)::text FROM t JOIN pg_class c USING (oid) WHERE c.relkind = 'r' AND c.relfilenode <> pg_relation_filenode(c.oid)`
+
+// rewritten locks a table before its first chunk and tells whether it was rewritten since the snapshot was taken. An ALTER TABLE that rewrites makes
+// all rows new, as of itself: the snapshot sees none of them, and the stream does not bring them. Such a table is read as it stands now; what
+// the stream brings again leads to the same rows.
+//
+// The lock is that of any SELECT: LOCK TABLE would ask for more than the right to read some columns.
+func (r *run) rewritten(ctx context.Context, conn *pgx.Conn, t *Table) (bool, error) {
+	if r.snap.export == "" || t.Select != "" {
+		return false, nil // each statement sees its own moment; the user's may read anything
+	}
+	sql := "SELECT FROM " + tableName(t.Relation) + " LIMIT 0" + fmt.Sprintf(rewrittenQuery, t.Relation.OID)
+	results, err := conn.PgConn().Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return false, pgerror.Wrap(err, "read table %s.%s", t.Relation.Schema, t.Relation.Name)
+	}
+	if string(results[1].Rows[0][0]) == "0" {
+		return false, nil
+	}
+	if r.snap.opts.Rewritten != nil {
+		r.snap.opts.Rewritten(t.Relation)
+	}
+	return true, nil
 }
 
 // merge hands the rows of all chunks out in order. refused tells that emit did not take them.

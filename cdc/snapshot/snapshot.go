@@ -1,8 +1,10 @@
 package snapshot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +56,9 @@ type Options struct {
 	// LockTables locks every table in ACCESS SHARE MODE before the first is read (snapshot.locking.mode=shared), waiting LockTimeout at most.
 	LockTables  bool
 	LockTimeout time.Duration
+	// Rewritten is told of tables that were rewritten since the snapshot was taken, so that they are read as they stand now. One at a time
+	// calls it, from any goroutine; may be nil.
+	Rewritten func(*cdc.Relation)
 
 	BatchBytes  int  // a batch is handed out at this size; 512 KiB
 	Readers     int  // how many connections read side by side; 1. A level that shares no snapshot has one reader
@@ -245,6 +250,13 @@ func (s *Snapshot) reader(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.readers() > 1 {
+		err = s.boundLocks(ctx, conn)
+	}
+	if err != nil {
+		_ = conn.Close(context.WithoutCancel(ctx)) // the first error is the one to tell
+		return nil, err
+	}
 	if s.export != "" {
 		err = join(ctx, conn, s.export)
 	} else if _, err = conn.Exec(ctx, s.begin); err != nil {
@@ -252,6 +264,27 @@ func (s *Snapshot) reader(ctx context.Context) (*pgx.Conn, error) {
 	}
 	if err != nil {
 		_ = conn.Close(context.WithoutCancel(ctx)) // the first error is the one to tell
+		return nil, err
+	}
+	return conn, nil
+}
+
+// boundLocks has a connection wait for locks no longer than LockTimeout where it is not the only one of the snapshot: a statement that waits for an
+// ACCESS EXCLUSIVE lock, which in turn waits for another of the snapshot's connections, waits for ever, and no server sees the circle.
+func (s *Snapshot) boundLocks(ctx context.Context, conn *pgx.Conn) error {
+	bound := cmp.Or(s.opts.LockTimeout, 10*time.Second)
+	_, err := conn.Exec(ctx, "SELECT set_config('lock_timeout', $1, false)", strconv.FormatInt(bound.Milliseconds(), 10))
+	return pgerror.Wrap(err, "set lock_timeout to snapshot.lock.timeout.ms")
+}
+
+// freshReader opens a connection that sees what is there now.
+func (s *Snapshot) freshReader(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.boundLocks(ctx, conn); err != nil {
+		closeReader(ctx, conn)
 		return nil, err
 	}
 	return conn, nil

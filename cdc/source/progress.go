@@ -132,10 +132,10 @@ func (p *position) unfinished() bool { return p.snap == snapshotRunning || p.pro
 // catchUp is what the publisher does about tables while the stream comes to the point of a snapshot whose rows are read next.
 type catchUp struct {
 	until cdc.LSN // of the snapshot; 0: nothing is caught up with
-	// ahead are the tables that are read under that snapshot, with their keys. What changed before is in their rows, but for rows that are gone. So
+	// ahead are the tables that are read under that snapshot. What changed before is in their rows, but for rows that are gone. So
 	// it is for the table at hand, whose changed rows are read again, and for tables that were not begun: a run that was killed
 	// may have published rows of theirs behind the last offset that it stored, and so may a run that stored none.
-	ahead map[uint32][]string
+	ahead map[uint32]bool
 }
 
 // reached tells that everything before the snapshot's point is behind the stream: a transaction is before it when its commit record is.
@@ -151,13 +151,13 @@ type errCaughtUp struct{}
 func (errCaughtUp) Error() string { return "the stream has come to the point of the snapshot" }
 
 // gone is what remains of a change of a table that is read later: the end of the old row, when the change leaves none under its key. ok is false
-// when nothing does.
-func (u *catchUp) gone(c *cdc.Change) (gone cdc.Change, ok bool) {
+// when nothing does. key is the columns of the records' key, which message.key.columns may have chosen.
+func goneOf(c *cdc.Change, key []int) (gone cdc.Change, ok bool) {
 	switch c.Kind {
 	case cdc.Delete, cdc.Truncate:
 		return *c, true
 	case cdc.Update:
-		if c.Old == nil || c.OldKind == cdc.OldFull && u.sameKey(c) {
+		if c.Old == nil || c.OldKind == cdc.OldFull && sameKey(c, key) {
 			return cdc.Change{}, false
 		}
 		gone = *c
@@ -168,13 +168,10 @@ func (u *catchUp) gone(c *cdc.Change) (gone cdc.Change, ok bool) {
 }
 
 // sameKey compares the key's columns of both tuples of an update.
-func (u *catchUp) sameKey(c *cdc.Change) bool {
-	key := u.ahead[c.Relation.OID]
-	for _, name := range key {
-		for i := range c.Relation.Columns {
-			if c.Relation.Columns[i].Name == name && i < len(c.Old) && i < len(c.New) && !sameDatum(c.Old[i], c.New[i]) {
-				return false
-			}
+func sameKey(c *cdc.Change, key []int) bool {
+	for _, i := range key {
+		if i < len(c.Old) && i < len(c.New) && !sameDatum(c.Old[i], c.New[i]) {
+			return false
 		}
 	}
 	return len(key) > 0

@@ -48,6 +48,7 @@ type planned struct {
 	plan        *envelope.Plan
 	reselection *reselection // nil when no column of it is read again
 	ahead       bool         // of catchUp: only deletes are published
+	key         []int        // where ahead: the columns of the records' key
 	signal      *signalTable // nil when its rows are no signals
 }
 
@@ -155,7 +156,7 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 	if err := p.filter.err(); err != nil {
 		return fmt.Errorf("decide whether to capture table %s.%s: %w", rel.Schema, rel.Name, err)
 	}
-	_, entry.ahead = p.catchUp.ahead[rel.OID]
+	entry.ahead = p.catchUp.ahead[rel.OID]
 	if captured {
 		table, err := p.lookup.Table(ctx, rel)
 		if err != nil {
@@ -167,6 +168,11 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 		}
 		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
 			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
+		}
+		for _, f := range entry.plan.KeyFields() {
+			if entry.ahead {
+				entry.key = append(entry.key, f.Index)
+			}
 		}
 		if entry.signal = p.signals.columns(rel); !p.signals.is(rel.Schema, rel.Name) {
 			entry.reselection = p.reselect.plan(rel, entry.plan)
@@ -289,7 +295,7 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 		return nil
 	}
 	if p.current.ahead {
-		gone, ok := p.catchUp.gone(c)
+		gone, ok := goneOf(c, p.current.key)
 		if !ok {
 			return nil
 		}

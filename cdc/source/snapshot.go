@@ -95,6 +95,10 @@ func (s *session) snapshotOptions(plan *snapshotPlan) snapshot.Options {
 		Import: plan.name, LSN: plan.point,
 		Isolation:  plan.isolation,
 		LockTables: s.cfg.SnapshotLocking == "shared", LockTimeout: s.cfg.LockTimeout,
+		Rewritten: func(rel *cdc.Relation) {
+			s.task.log.Warn("the table was rewritten since the snapshot was taken, which may no longer see its rows; they are read as they stand now, and the stream may bring some of them again",
+				"table", rel.Schema+"."+rel.Name)
+		},
 		BatchBytes: int(s.cfg.queueBytes() / queuedBatches), Readers: s.cfg.Reading.Threads, ChunkRows: s.cfg.Reading.FetchRows,
 		NoFirst: plan.progress.any() || s.cfg.Reading.Legacy && s.cfg.Reading.Threads > 1,
 	}
@@ -103,10 +107,9 @@ func (s *session) snapshotOptions(plan *snapshotPlan) snapshot.Options {
 // comeToPoint publishes the stream of the slot up to the snapshot's point, so that what was published before stands where the rows that come
 // next stand. Of tables that are read next it publishes deletes alone: all else is in their rows.
 func (s *session) comeToPoint(ctx context.Context, pub *publisher, plan *snapshotPlan, tables []snapshot.Table) error {
-	pub.catchUp = catchUp{until: plan.point, ahead: make(map[uint32][]string, len(tables))}
+	pub.catchUp = catchUp{until: plan.point, ahead: make(map[uint32]bool, len(tables))}
 	for i := range tables {
-		rel := tables[i].Relation
-		pub.catchUp.ahead[rel.OID] = s.listed[rel].Key
+		pub.catchUp.ahead[tables[i].Relation.OID] = true
 	}
 	started, before := time.Now(), pub.records
 	err := s.streamChanges(ctx, pub, plan.stream)

@@ -440,6 +440,7 @@ func TestSaysThatSlotWasNotDropped(t *testing.T) {
 	defer conn.Close(context.Background())
 	r := &running{T: t, conn: conn, slot: strings.TrimPrefix(u.Path, "/")}
 	r.until("the stream is on", func() bool { return r.confirmed() >= behind })
+	r.exec("UPDATE pg_database SET datallowconn = false WHERE datname = current_database()") // nor can it dial again
 	r.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()")
 	stop()
 	if err := <-ended; err != nil {
