@@ -50,6 +50,13 @@ func benchmarkIncremental(b *testing.B, database string, conn *pgx.Conn, n int, 
 		b.Fatal(err)
 	}
 	go func() {
+		const streams = "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = $1 AND r.state = 'streaming'"
+		for streaming := 0; streaming == 0; {
+			if err := conn.QueryRow(ctx, streams, name).Scan(&streaming); err != nil {
+				b.Error(err)
+				return
+			}
+		}
 		if _, err := conn.Exec(ctx, "INSERT INTO sig VALUES ($1, 'execute-snapshot', '{\"data-collections\":[\"public.t\"]}')", fmt.Sprint("bench", n)); err != nil && ctx.Err() == nil {
 			b.Error(err)
 		}

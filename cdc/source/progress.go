@@ -157,7 +157,7 @@ func goneOf(c *cdc.Change, key []int) (gone cdc.Change, ok bool) {
 	case cdc.Delete, cdc.Truncate:
 		return *c, true
 	case cdc.Update:
-		if c.Old == nil || c.OldKind == cdc.OldFull && sameKey(c, key) {
+		if c.Old == nil || c.OldKind == cdc.OldFull && keepsKey(c, key) {
 			return cdc.Change{}, false
 		}
 		gone = *c
@@ -167,8 +167,8 @@ func goneOf(c *cdc.Change, key []int) (gone cdc.Change, ok bool) {
 	return cdc.Change{}, false
 }
 
-// sameKey compares the key's columns of both tuples of an update.
-func sameKey(c *cdc.Change, key []int) bool {
+// keepsKey compares the key's columns of both tuples of an update.
+func keepsKey(c *cdc.Change, key []int) bool {
 	for _, i := range key {
 		if i < len(c.Old) && i < len(c.New) && !sameDatum(c.Old[i], c.New[i]) {
 			return false

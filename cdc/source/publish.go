@@ -169,8 +169,8 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
 			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
 		}
-		for _, f := range entry.plan.KeyFields() {
-			if entry.ahead {
+		if entry.ahead {
+			for _, f := range entry.plan.KeyFields() {
 				entry.key = append(entry.key, f.Index)
 			}
 		}
