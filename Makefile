@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race versions integration kill bench fuzz build oracle
+.PHONY: check fmt vet lint test race versions integration kill crashes bench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -39,6 +39,11 @@ integration:
 # The long form of the kill -9 test: twenty kills, a seed of its own.
 kill:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationKill -count=1 -v -timeout 30m ./cmd/tandem -kills 20
+
+# The long form of the crashes within a snapshot: a run is killed at every record behind which its offset says something new, then once or twice
+# more. A number in CRASHES is that many random scenarios instead.
+crashes:
+	TANDEM_CRASHES=$(or $(CRASHES),all) $(GO) test -run TestSnapshotGoesOnAfterCrash -count=1 -timeout 30m ./cdc/source
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

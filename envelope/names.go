@@ -2,7 +2,9 @@ package envelope
 
 import (
 	"strconv"
+	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // adjust makes a schema name (dots allowed) or a field name fit for Avro, in the given mode. Rules: Avro 1.11, "Names"; one
@@ -20,8 +22,8 @@ func adjust(mode Adjustment, name string, dots bool) string {
 			out = append(out, byte(u))
 		case mode == AdjustAvroUnicode:
 			out = appendUnicode(out, u)
-		case isDigit(u):
-			out = append(out, '_', byte(u)) // the digit stays, so that 1st and 2nd remain two names
+		case i == 0 && unicode.IsDigit(rune(u)): // one of any script stays, so that 1st and 2nd remain two names
+			out = utf8.AppendRune(append(out, '_'), rune(u))
 		default:
 			out = append(out, '_')
 		}

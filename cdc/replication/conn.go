@@ -107,13 +107,6 @@ type CreatedSlot struct {
 // CreateSlot creates a slot for pgoutput and exports the snapshot at its start. It waits for the transactions that run at that moment,
 // for at most timeout if that is not 0; the error is retriable then. failover asks for a failover slot where the server can make one: a primary of version 17 or newer.
 func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool, timeout time.Duration) (CreatedSlot, error) {
-	if timeout > 0 { // statement_timeout does not concern replication commands
-		defer time.AfterFunc(timeout, func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-			defer cancel()
-			_ = c.pg.CancelRequest(ctx) // else the wait goes on
-		}).Stop()
-	}
 	options := ""
 	if failover && c.version() >= 17 {
 		standby, err := c.inRecovery(ctx)
@@ -124,7 +117,7 @@ func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool, timeo
 			options = " (FAILOVER)"
 		}
 	}
-	created, err := c.createSlot(ctx, name, "LOGICAL "+plugin+options)
+	created, err := c.createSlot(ctx, name, "LOGICAL "+plugin+options, timeout)
 	if pgerror.Code(err) != "" {
 		return CreatedSlot{}, c.createError(ctx, name, err)
 	}
@@ -132,16 +125,19 @@ func (c *Conn) CreateSlot(ctx context.Context, name string, failover bool, timeo
 }
 
 // CreateTemporarySlot creates a slot that ends with this connection, and exports the snapshot at its start. It waits for the transactions that
-// run at that moment. beside is the slot that it stands beside, whose name its own begins with.
-func (c *Conn) CreateTemporarySlot(ctx context.Context, beside string) (CreatedSlot, error) {
+// run at that moment, for at most timeout if that is not 0; the error is retriable then. beside is the slot that it stands beside, whose name
+// its own begins with.
+func (c *Conn) CreateTemporarySlot(ctx context.Context, beside string, timeout time.Duration) (CreatedSlot, error) {
 	var random [4]byte
 	rand.Read(random[:]) // never fails. A slot of the same name may still belong to a run whose end the server has not noticed
 	suffix := fmt.Sprintf("_%x", random)
 	name := beside[:min(len(beside), maxSlotName-len(suffix))] + suffix
-	created, err := c.createSlot(ctx, name, "TEMPORARY LOGICAL "+plugin)
+	created, err := c.createSlot(ctx, name, "TEMPORARY LOGICAL "+plugin, timeout)
 	switch pgerror.Code(err) {
 	case "53400", "53300", "55000", "0A000": // configuration_limit_exceeded, too_many_connections, object_not_in_prerequisite_state, feature_not_supported
 		return CreatedSlot{}, &SlotError{Slot: name, Err: ErrNoSlotFree, Detail: err.Error()}
+	case "55P03", "57014": // lock_not_available, query_canceled
+		return CreatedSlot{}, c.createError(ctx, name, err)
 	}
 	return created, pgerror.Wrap(err, "create temporary slot %q", name)
 }
@@ -150,7 +146,14 @@ func (c *Conn) CreateTemporarySlot(ctx context.Context, beside string) (CreatedS
 const maxSlotName = 63
 
 // createSlot runs the command. The grammar exports the snapshot unless told otherwise.
-func (c *Conn) createSlot(ctx context.Context, name, kind string) (CreatedSlot, error) {
+func (c *Conn) createSlot(ctx context.Context, name, kind string, timeout time.Duration) (CreatedSlot, error) {
+	if timeout > 0 { // statement_timeout does not concern replication commands
+		defer time.AfterFunc(timeout, func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+			defer cancel()
+			_ = c.pg.CancelRequest(ctx) // else the wait goes on
+		}).Stop()
+	}
 	r, err := pglogrepl.ParseCreateReplicationSlot(c.pg.Exec(ctx, fmt.Sprintf("CREATE_REPLICATION_SLOT %s %s", quoteIdentifier(name), kind)))
 	if err != nil {
 		return CreatedSlot{}, err

@@ -516,7 +516,7 @@ func TestTemporarySlot(t *testing.T) {
 	ctx := context.Background()
 	name := strings.Repeat("x", 60) + "y"
 	rc := replication(t, cfg)
-	created, err := rc.CreateTemporarySlot(ctx, name)
+	created, err := rc.CreateTemporarySlot(ctx, name, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -542,5 +542,20 @@ func TestTemporarySlot(t *testing.T) {
 			t.Fatal("the temporary slot is there 20 s after its connection ended")
 		}
 		<-tick.C
+	}
+}
+
+// TestTemporarySlotWaits: a transaction that stays open, as one that was prepared and forgotten, is waited for no longer than wanted.
+func TestTemporarySlotWaits(t *testing.T) {
+	ctx := context.Background()
+	cfg, conn := database(t)
+	exec(t, conn, "BEGIN; SELECT txid_current()")
+	rc := replication(t, cfg)
+	if _, err := rc.CreateTemporarySlot(ctx, slotOf(cfg), 100*time.Millisecond); !errors.Is(err, ErrSlotBusy) || !retriable(err) {
+		t.Errorf("CreateTemporarySlot = %v, want a retriable %v", err, ErrSlotBusy)
+	}
+	exec(t, conn, "COMMIT")
+	if _, err := rc.CreateTemporarySlot(ctx, slotOf(cfg), time.Minute); err != nil {
+		t.Errorf("CreateTemporarySlot once the transaction has ended = %v", err)
 	}
 }

@@ -78,9 +78,19 @@ func TestReadersHoldLocks(t *testing.T) {
 	d.exec("VACUUM (ANALYZE) a")
 	opts := d.options()
 	opts.ChunkRows, opts.Readers, opts.BatchBytes, opts.ReaderBytes = 30, 3, 2000, 8000
-	held := 0
-	if err := d.open(opts).Run(t.Context(), []snapshot.Table{d.table("a")}, func(r *snapshot.Rows) error {
-		return d.conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()").Scan(&held)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	first, held := true, 0
+	if err := d.open(opts).Run(ctx, []snapshot.Table{d.table("a")}, func(*snapshot.Rows) error {
+		for {
+			if err := d.conn.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()").Scan(&held); err != nil {
+				return err
+			}
+			if held == 4 || !first { // at first, all readers must have come
+				first = false
+				return nil
+			}
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -258,7 +258,7 @@ func (i *incrementalRun) nextTable(ctx context.Context) error {
 	return err
 }
 
-// stopped takes the tables of stop signals out of the queue.
+// stopTables takes the tables of stop signals out of the queue.
 func (i *incrementalRun) stopTables(ctx context.Context) error {
 	if len(i.toStop) == 0 {
 		return nil

@@ -38,6 +38,7 @@ func incrementalProps(more map[string]string) map[string]string {
 type shelf struct {
 	*testing.T
 	database *url.URL
+	mu       sync.Mutex // guards conn: the test and the task's goroutine use it in turn
 	conn     *pgx.Conn
 	props    map[string]string
 	stored   []byte
@@ -71,15 +72,19 @@ func newShelf(t *testing.T, setup string, props map[string]string) *shelf {
 
 func (s *shelf) exec(sql string) {
 	s.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.conn.Exec(s.Context(), sql); err != nil {
-		s.Fatalf("%s: %v", sql, err)
+		s.Errorf("%s: %v", sql, err)
 	}
 }
 
 func (s *shelf) signal(id, kind, data string) {
 	s.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, err := s.conn.Exec(s.Context(), "INSERT INTO sig VALUES ($1, $2, $3)", id, kind, data); err != nil {
-		s.Fatal(err)
+		s.Error(err)
 	}
 }
 
@@ -182,6 +187,8 @@ func (s *shelf) streaming() {
 	s.Helper()
 	r := &running{T: s.T}
 	r.until("the slot is streamed from", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		var n int
 		if err := s.conn.QueryRow(s.Context(), "SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = $1 AND r.state = 'streaming'",
 			strings.TrimPrefix(s.database.Path, "/")).Scan(&n); err != nil {

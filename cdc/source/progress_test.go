@@ -63,7 +63,7 @@ func TestProgressIsNotChanged(t *testing.T) {
 }
 
 // TestGone: of a change of a table whose rows come later only the end of a row is told.
-func TestGone(t *testing.T) {
+func TestGoneOf(t *testing.T) {
 	rel := &cdc.Relation{OID: 1, Columns: []cdc.Column{{Name: "id", Key: true}, {Name: "v"}}}
 	row := func(texts ...string) cdc.Tuple {
 		var t cdc.Tuple
@@ -72,27 +72,27 @@ func TestGone(t *testing.T) {
 		}
 		return t
 	}
-	u := catchUp{until: 100, ahead: map[uint32][]string{1: {"id"}}}
-	keyless := catchUp{until: 100, ahead: map[uint32][]string{1: nil}}
+	id, keyless := []int{0}, []int(nil)
 	for _, tt := range []struct {
 		name string
-		u    catchUp
+		key  []int
 		c    cdc.Change
 		want cdc.Kind // 0: nothing
 	}{
-		{"insert", u, cdc.Change{Kind: cdc.Insert, New: row("1", "a")}, 0},
-		{"delete", u, cdc.Change{Kind: cdc.Delete, Old: row("1", ""), OldKind: cdc.OldKey}, cdc.Delete},
-		{"truncate", u, cdc.Change{Kind: cdc.Truncate}, cdc.Truncate},
-		{"update", u, cdc.Change{Kind: cdc.Update, New: row("1", "a")}, 0},
-		{"update of the key", u, cdc.Change{Kind: cdc.Update, Old: row("1", ""), OldKind: cdc.OldKey, New: row("2", "a")}, cdc.Delete},
-		{"update, identity full", u, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("1", "b")}, 0},
-		{"update of the key, identity full", u, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("2", "a")}, cdc.Delete},
+		{"insert", id, cdc.Change{Kind: cdc.Insert, New: row("1", "a")}, 0},
+		{"delete", id, cdc.Change{Kind: cdc.Delete, Old: row("1", ""), OldKind: cdc.OldKey}, cdc.Delete},
+		{"truncate", id, cdc.Change{Kind: cdc.Truncate}, cdc.Truncate},
+		{"update", id, cdc.Change{Kind: cdc.Update, New: row("1", "a")}, 0},
+		{"update of the key", id, cdc.Change{Kind: cdc.Update, Old: row("1", ""), OldKind: cdc.OldKey, New: row("2", "a")}, cdc.Delete},
+		{"update, identity full", id, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("1", "b")}, 0},
+		{"update of the key, identity full", id, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("2", "a")}, cdc.Delete},
+		{"update of message.key.columns, identity full", []int{1}, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("1", "b")}, cdc.Delete},
 		{"update without a key, identity full", keyless, cdc.Change{Kind: cdc.Update, Old: row("1", "a"), OldKind: cdc.OldFull, New: row("1", "b")}, cdc.Delete},
 	} {
 		tt.c.Relation = rel
-		got, ok := tt.u.gone(&tt.c)
+		got, ok := goneOf(&tt.c, tt.key)
 		if ok != (tt.want != 0) || got.Kind != tt.want && ok || ok && got.New != nil {
-			t.Errorf("gone(%s) = %s, %t, want %s", tt.name, got.Kind, ok, tt.want)
+			t.Errorf("goneOf(%s) = %s, %t, want %s", tt.name, got.Kind, ok, tt.want)
 		}
 	}
 }

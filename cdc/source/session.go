@@ -145,7 +145,7 @@ func (s *session) withoutSlot(b *beginning) {
 func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error {
 	gap := s.gap(b, exists)
 	if gap != nil {
-		if !s.cfg.beginsAnewAcrossGap() {
+		if !s.cfg.beginsAnewAcrossGap() || errors.Is(gap, replication.ErrSlotForeign) {
 			return gap
 		}
 		s.task.log.Warn("beginning anew", "snapshot", !s.cfg.neverSnapshots(), "reason", gap)
@@ -175,6 +175,8 @@ func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error
 	wanted, from := s.wantsSnapshot(b.from), b.from
 	if wanted {
 		b.from = nil
+	} else if b.from != nil {
+		b.from.progress = nil // the mode wants no more rows
 	}
 	return s.reachSlot(ctx, b, exists, wanted, from)
 }
@@ -194,6 +196,9 @@ func (s *session) wantsSnapshot(from *position) bool {
 func (s *session) gap(b *beginning, exists bool) error {
 	from := b.from
 	if from == nil || from.unfinished() && !s.cfg.neverSnapshots() {
+		if exists && b.slot.Lost && s.cfg.beginsAnewAcrossGap() {
+			return b.slot.Check(s.cfg.Database.Name) // nothing is to be had from it, neither before the snapshot nor behind it
+		}
 		return nil // a snapshot comes first in any case
 	}
 	gap := s.missing(b, exists)

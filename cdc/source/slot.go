@@ -105,7 +105,11 @@ func (s *session) temporarySlot(ctx context.Context) (*replication.Conn, replica
 	if err != nil {
 		return nil, replication.CreatedSlot{}, err
 	}
-	created, err := conn.CreateTemporarySlot(ctx, s.cfg.Slot)
+	var created replication.CreatedSlot
+	err = s.retrying(ctx, "create a temporary slot beside the slot", func() error {
+		created, err = conn.CreateTemporarySlot(ctx, s.cfg.Slot, time.Duration(s.cfg.Replication.createSeconds)*time.Second)
+		return err
+	})
 	if err != nil {
 		return nil, created, errors.Join(err, conn.Close(ctx))
 	}

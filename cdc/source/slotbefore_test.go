@@ -3,6 +3,7 @@ package source_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,5 +115,86 @@ func TestAdvancedSlot(t *testing.T) {
 	}
 	if rows != 150 {
 		t.Errorf("rows of table still = %d, want all 150 again", rows)
+	}
+}
+
+// TestMovedMessageKey: before the snapshot's point, a row moves away from its key also where message.key.columns chose that key.
+func TestMovedMessageKey(t *testing.T) {
+	b, u := crashBroker(t, 0)
+	b.every = 0
+	b.exec("SELECT pg_create_logical_replication_slot(current_database()::text, 'pgoutput')")
+	b.exec("ALTER TABLE small REPLICA IDENTITY FULL; DELETE FROM small WHERE id > 2; UPDATE small SET v = 8 WHERE id = 1")
+	b.live(u, 0, func(p *published) bool { return p.snapshot == "last" },
+		map[string]string{"table.include.list": "public.small", "message.key.columns": "public.small:v"})
+	got := b.lines("small")
+	want := append(slices.Repeat([]string{"d v=0 "}, 18+1), "r v=0 0", "r v=8 8") // 18 rows are deleted, one moves
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("records (-want +got):\n%s", diff)
+	}
+}
+
+// TestNoMoreRows: a mode that reads no rows leaves an interrupted snapshot for good.
+func TestNoMoreRows(t *testing.T) {
+	b, u := crashBroker(t, 2)
+	b.every = 0
+	props := crashProps(b.rng)
+	b.live(u, 400, b.sentinel(), props)
+	if !bytes.Contains(b.stored, []byte("tandem_snapshot")) {
+		t.Fatalf("offset of the interrupted run = %s, want an unfinished snapshot", b.stored)
+	}
+	props["snapshot.mode"] = "no_data"
+	b.exec("INSERT INTO small VALUES (5000, 0)")
+	b.live(u, 0, func(p *published) bool { return p.key == "id=5000" }, props)
+	if bytes.Contains(b.stored, []byte("tandem_snapshot")) {
+		t.Errorf("offset = %s, want no word of the snapshot", b.stored)
+	}
+}
+
+// TestRewrittenWhileReading: a table that an ALTER TABLE rewrites while others are read, or while the stream comes to the point of the snapshot, is not
+// taken for an empty one.
+func TestRewrittenWhileReading(t *testing.T) {
+	b, u := crashBroker(t, 4)
+	b.every = 0
+	props := crashProps(b.rng)
+	rewriting := func(table string) func(*published) bool {
+		n, done := 0, b.sentinel()
+		return func(p *published) bool {
+			if n++; n == 5 {
+				b.exec("ALTER TABLE " + table + " ALTER v TYPE bigint; UPDATE " + table + " SET v = v + 1 WHERE v % 3 = 1")
+			}
+			return done(p)
+		}
+	}
+	b.live(u, 40, rewriting("comp"), props)
+	b.exec("UPDATE still SET v = v + 1 WHERE id < 5; DELETE FROM plain WHERE id < 30")
+	b.live(u, 0, rewriting("part"), props)
+	if diff := cmp.Diff(b.table(), b.fold()); diff != "" {
+		t.Errorf("tables and what a consumer has (-tables +consumer):\n%s", diff)
+	}
+}
+
+// TestLostSlotAnew: snapshot.mode=when_needed leaves a slot behind whose WAL was lost before the snapshot was complete.
+func TestLostSlotAnew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs a PostgreSQL server")
+	}
+	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}})
+	if err := server.CreateDatabase(t.Context(), "lost"); err != nil {
+		t.Fatal(err)
+	}
+	b, u := brokerOn(t, server.URL("lost"), 2)
+	props := crashProps(b.rng)
+	props["snapshot.mode"] = "when_needed"
+	b.live(u, 300, b.sentinel(), props)
+	for range 3 {
+		b.exec("SELECT pg_logical_emit_message(false, 'x', repeat('x', 20000000))")
+		b.exec("SELECT pg_switch_wal()")
+		b.exec("CHECKPOINT")
+	}
+	b.log = nil
+	b.live(u, 0, b.ask(), props)
+	if diff := cmp.Diff(b.table(), b.fold()); diff != "" {
+		t.Errorf("tables and what a consumer has (-tables +consumer):\n%s", diff)
 	}
 }

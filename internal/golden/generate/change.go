@@ -141,7 +141,7 @@ func (c *maker) alter(t *table) {
 	c.altered++
 	col := of(c.dice, t.columns...)
 	plain := col.name != rid && !slices.Contains(t.key, col) && !col.skipped
-	switch n := c.IntN(11); {
+	switch n := c.IntN(13); {
 	case n < 3:
 		col := c.column(fmt.Sprintf("new%d", c.altered))
 		def := ident(col.name) + " " + col.sql
@@ -185,6 +185,21 @@ func (c *maker) alter(t *table) {
 	case n == 9 && len(t.key) > 0:
 		c.sqlf("ALTER TABLE %s REPLICA IDENTITY DEFAULT", t.sql())
 		t.identity = identityDefault
+	case n == 11 && plain && !col.notNull && !col.indexed && col.extra == "":
+		as := c.column(col.name)
+		if as.extra != "" || strings.Contains(as.sql, "serial") || as.value0 != "" {
+			return
+		}
+		if col.value0 != "" {
+			c.sqlf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", t.sql(), ident(col.name))
+			col.value0, col.moving = "", false
+		}
+		c.sqlf("ALTER TABLE %s ALTER COLUMN %s TYPE %s USING NULL", t.sql(), ident(col.name), as.sql)
+		col.kind = as.kind
+	case n == 12:
+		name := fmt.Sprintf("moved%d", c.altered)
+		c.sqlf("ALTER TABLE %s RENAME TO %s", t.sql(), name)
+		t.name = name
 	case n == 10:
 		t := c.table(100 + c.altered)
 		c.tables = append(c.tables, t)

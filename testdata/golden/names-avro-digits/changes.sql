@@ -1,0 +1,1 @@
+INSERT INTO "1st" VALUES (101, 2, 3, 4, 5, 6, 7);
