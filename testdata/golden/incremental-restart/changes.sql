@@ -5,4 +5,5 @@ COMMIT;
 -- oracle: wait
 UPDATE t SET v = 'upd' WHERE id = 5;
 -- oracle: restart
+-- oracle: wait
 INSERT INTO t VALUES (9,'nine',9);
