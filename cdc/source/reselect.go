@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/cdc/incremental"
 	"github.com/tandem-cdc/tandem/envelope"
 	"github.com/tandem-cdc/tandem/internal/javaregex"
 	"github.com/tandem-cdc/tandem/internal/pgerror"
@@ -24,6 +25,7 @@ type reselector struct {
 	include    []*javaregex.List // of each processor; nil without
 	exclude    []*javaregex.List
 	caches     []*reselectCache // of each processor; nil without
+	visible    uint32           // transaction that others see
 	planned    uint64
 	log        *slog.Logger
 	dial       func(ctx context.Context) (*pgx.Conn, error)
@@ -190,6 +192,9 @@ func (r *reselector) read(ctx context.Context, s *reselection, step *reselectSte
 		}
 		r.conn = conn
 	}
+	if err := r.awaitVisible(ctx, c.XID); err != nil {
+		return nil, err
+	}
 	result := r.conn.PgConn().ExecParams(ctx, step.query(s.from), step.values, step.oids, nil, nil).Read()
 	if result.Err != nil {
 		return nil, result.Err
@@ -198,6 +203,29 @@ func (r *reselector) read(ctx context.Context, s *reselection, step *reselectSte
 		return nil, errRowGone
 	}
 	return result.Rows[0], nil
+}
+
+// awaitVisible waits until the server shows others what a transaction did: it is streamed as soon as its commit is in the WAL, and seen a moment
+// later. A row that was read between would be the old one, or none.
+func (r *reselector) awaitVisible(ctx context.Context, xid uint32) error {
+	for wait := time.Millisecond; xid != r.visible; wait = min(2*wait, time.Second) {
+		var text string
+		if err := r.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&text); err != nil {
+			return fmt.Errorf("read the server's snapshot: %w", err)
+		}
+		seen, err := incremental.ParseVisibility(text)
+		if err != nil {
+			return err
+		}
+		if seen.Sees(xid) {
+			r.visible = xid
+			return nil
+		}
+		if err := pause(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keyText is a key's column as the new row has it, or the old one where the new one says it is the same; nil when it is null.
