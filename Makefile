@@ -28,7 +28,7 @@ race:
 # Change capture on the supported versions of PostgreSQL but 15, on which `make test` runs: all recordings, and the tests of the replication
 # connection, snapshots and catalog (RUN=TestGolden: the recordings alone). Two versions at a time; servers that are not on the machine are fetched.
 versions:
-	@printf '%s\n' 14 16 17 18 | xargs -P 2 -I@ sh -c 'out=$$(TANDEM_TEST_POSTGRES_VERSION=@ $(GO) test $(if $(RUN),-run $(RUN)) ./cdc/... 2>&1); \
+	@printf '%s\n' $(or $(VERSIONS),14 16 17 18) | xargs -P 2 -I@ sh -c 'out=$$(TANDEM_TEST_POSTGRES_VERSION=@ $(GO) test $(if $(RUN),-run $(RUN)) ./cdc/... 2>&1); \
 		status=$$?; printf "PostgreSQL @\n%s\n" "$$out"; exit $$status'
 
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
