@@ -131,6 +131,7 @@ func truncateColumn(c *columnPlan, n int) {
 	case schema.Bytes:
 		if c.field.Name == "" { // not decimals, nor bit strings
 			c.through(func(_ *scratch, b []byte, w schema.Writer) { w.Bytes(b[:min(n, len(b))]) })
+			c.mapNull = nil // Debezium does not cut what stands for an unchanged value
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/tandem-cdc/tandem/connect"
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/internal/embedded"
+	"github.com/tandem-cdc/tandem/internal/golden"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/sink"
 )
@@ -62,9 +63,12 @@ var later = []struct {
 	{"", "^/connectors/[^/]+/topics", "active topics"},
 	{"", "^/connectors/[^/]+/(pause|resume|stop|fence)$", "target states"},
 	{"", "/restart($|\\?)", "restart"},
+	{"", "^/connectors/lonely/", "what a restart leaves behind"},
 	{"POST", "^/connectors/[^/]+/tasks$", "calls between workers"},
 	{"PUT", "^/connectors/[^/]+/tasks", "calls between workers"},
 	{"", "^/connector-plugins/[^/]+/config", "validation and definitions"},
+	{"", "^/connector-plugins\\?connectorsOnly=(false|maybe)", "plugins that are no connectors"},
+	{"", "^/admin/loggers", "loggers"},
 }
 
 // diverges are steps whose answer is another, by file and note, with the reason.
@@ -87,11 +91,7 @@ var dependent = []string{"status until PAUSED", "status until STOPPED", "status 
 	"tasks while stopped", "task status while stopped", "update config while stopped", "info of console sink"}
 
 func TestReplay(t *testing.T) {
-	files, err := filepath.Glob("testdata/standalone-*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("recordings: %v, %v", files, err)
-	}
-	for _, path := range files {
+	for _, path := range golden.ConnectFiles(t, "../..", "rest/standalone-*.json") {
 		file := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "standalone-"), ".json")
 		t.Run(file, func(t *testing.T) { replay(t, file, path) })
 	}

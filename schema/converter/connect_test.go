@@ -8,17 +8,17 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/tandem-cdc/tandem/internal/golden"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
-// The files in testdata/connect are recordings of Kafka Connect 4.3.1's own converters, and of Apicurio's AvroData.
+// The files in testdata/golden-connect/converters are recordings of Kafka Connect 4.3.1's own converters, and of Apicurio's AvroData.
 // A line: name, converter, config, op and either a value (schema and payload) or text or hex, and what came of it.
 type recording struct {
 	Name      string
@@ -75,12 +75,20 @@ var divergences = map[string]string{
 
 func recordings(t *testing.T, file string) []recording {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata/connect", file))
+	var all []recording
+	for _, path := range golden.ConnectFiles(t, "../..", "converters/"+file) {
+		all = append(all, readRecordings(t, path)...)
+	}
+	return all
+}
+
+func readRecordings(t *testing.T, path string) (all []recording) {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var all []recording
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {

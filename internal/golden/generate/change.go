@@ -8,14 +8,14 @@ import (
 
 // value is what a statement writes into a column.
 func (c *maker) value(col *column) string {
-	value := col.kind.value
-	if (col.notNull || col.indexed) && col.plain != nil {
+	value, plain := col.kind.value, (col.notNull || col.indexed) && col.plain != nil
+	if plain { // its default may be a value without a form
 		value = col.plain
 	}
 	switch {
 	case !col.notNull && c.chance(15) || value == nil:
 		return "NULL"
-	case col.value0 != "" && !col.moving && c.chance(15) && !(col.notNull && strings.HasPrefix(col.value0, "NULL")):
+	case col.value0 != "" && !col.moving && c.chance(15) && !plain && !(col.notNull && strings.HasPrefix(col.value0, "NULL")):
 		return "DEFAULT"
 	case col.big != "" && !col.indexed && (col.stands || !col.notNull) && c.chance(25):
 		return col.big

@@ -22,10 +22,12 @@ type types struct {
 func (t *types) name(stem string) string {
 	t.made++
 	name := fmt.Sprintf("%s%d", stem, t.made)
-	switch t.IntN(6) {
-	case 0:
-		name = ident("Odd " + name)
-	case 1:
+	n := t.IntN(6)
+	switch {
+	case t.late: // types made since its start the connector looks up by the name alone
+	case n == 0:
+		return ident("Odd " + name)
+	case n == 1:
 		return "types." + name
 	}
 	return name

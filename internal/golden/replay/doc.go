@@ -9,5 +9,6 @@
 // a recording, and compared. Every record is written by all the writers at once while it is collected, so that a case also holds
 // "one decode, three writers" to be true.
 //
-// A replay runs the task in one goroutine of its own and ends it before it returns. Nothing outside of tests imports this package.
+// A replay runs the task in one goroutine of its own and ends it before it returns. Nothing but tests, and internal/golden/oracle, which
+// compares recordings, imports this package.
 package replay
