@@ -168,12 +168,12 @@ func (s *signalled) await(line string) {
 	s.until("record "+line+" is there", func() bool { return s.tape.has(line) })
 }
 
-// streams waits until the task streams, by rows from id on.
+// streams waits until the task streams, by rows from id on. A slot that is still being made is active too, and has no confirmed LSN yet.
 func (s *signalled) streams(id int) {
 	s.Helper()
 	s.until("the stream is on", func() bool {
 		var active bool
-		if err := s.conn.QueryRow(s.Context(), "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active)", s.slot).Scan(&active); err != nil {
+		if err := s.conn.QueryRow(s.Context(), "SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active AND confirmed_flush_lsn IS NOT NULL)", s.slot).Scan(&active); err != nil {
 			s.Fatal(err)
 		}
 		return active
