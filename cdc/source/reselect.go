@@ -24,9 +24,10 @@ type reselector struct {
 	processors []*processorConfig
 	include    []*javaregex.List // of each processor; nil without
 	exclude    []*javaregex.List
-	caches     []*reselectCache // of each processor; nil without
-	visible    uint32           // transaction that others see
-	planned    uint64
+	caches     []*reselectCache  // of each processor; nil without
+	visible    uint32            // transaction that others see
+	shapes     map[uint32]*shape // by table
+	planned    uint64            // shapes so far
 	log        *slog.Logger
 	dial       func(ctx context.Context) (*pgx.Conn, error)
 	conn       *pgx.Conn // dialled when first needed
@@ -37,7 +38,7 @@ func newReselector(c *reselectConfig, log *slog.Logger, dial func(ctx context.Co
 	if len(c.names) == 0 {
 		return nil, nil
 	}
-	r := &reselector{log: log, dial: dial}
+	r := &reselector{log: log, dial: dial, shapes: make(map[uint32]*shape)}
 	for _, name := range c.names {
 		p := c.processor(name)
 		include, err := compileList(p.include)
@@ -56,7 +57,8 @@ func newReselector(c *reselectConfig, log *slog.Logger, dial func(ctx context.Co
 
 // reselection is a table's part: one step per processor that has something to do in it.
 type reselection struct {
-	number   uint64           // of the plan
+	number   uint64           // of the shape
+	cached   []int            // what the cache calls a column, by index in the tuple
 	table    string           // schema.table
 	from     string           // quoted
 	eventKey []envelope.Field // of its records
@@ -80,8 +82,8 @@ func (r *reselector) plan(rel *cdc.Relation, p *envelope.Plan) *reselection {
 	if r == nil || p == nil || len(p.KeyFields()) == 0 {
 		return nil
 	}
-	r.planned++
-	s := &reselection{number: r.planned, table: p.Table(), from: pgx.Identifier{rel.Schema, rel.Name}.Sanitize(), eventKey: p.KeyFields()}
+	number, columns := r.shape(rel.OID, p)
+	s := &reselection{number: number, cached: columns, table: p.Table(), from: pgx.Identifier{rel.Schema, rel.Name}.Sanitize(), eventKey: p.KeyFields()}
 	for i, processor := range r.processors {
 		step := reselectStep{processorConfig: processor, cache: r.caches[i], key: p.PrimaryKey()}
 		if processor.eventKey {
@@ -105,6 +107,37 @@ func (r *reselector) plan(rel *cdc.Relation, p *envelope.Plan) *reselection {
 	return s
 }
 
+// shape is what the cache knows a table's rows and columns by. The server announces a table again whenever it forgot it, after an ANALYZE too,
+// and a table that got another column keeps what is cached of the others, as in Debezium; a column of another type does not.
+type shape struct {
+	key     string
+	number  uint64
+	columns map[string]int // by name and type
+}
+
+// shape finds the number of a table's rows, and that of each column by its place in the tuple. A table with another key begins anew: its old
+// rows age out.
+func (r *reselector) shape(table uint32, p *envelope.Plan) (number uint64, columns []int) {
+	key := fmt.Sprint(p.KeyFields())
+	known := r.shapes[table]
+	if known == nil || known.key != key {
+		r.planned++
+		known = &shape{key, r.planned, make(map[string]int)}
+		r.shapes[table] = known
+	}
+	for _, f := range p.Fields() {
+		name := fmt.Sprint(f.Column, "/", f.TypeOID)
+		if _, ok := known.columns[name]; !ok {
+			known.columns[name] = len(known.columns)
+		}
+		for len(columns) <= f.Index {
+			columns = append(columns, -1)
+		}
+		columns[f.Index] = known.columns[name]
+	}
+	return known.number, columns
+}
+
 // selects tells whether the i-th processor reads a column, written as schema.table:column.
 func (r *reselector) selects(i int, column string) bool {
 	if r.include[i] != nil {
@@ -121,8 +154,8 @@ func (r *reselector) complete(ctx context.Context, s *reselection, c *cdc.Change
 		var known *cachedRow
 		if step.cache != nil {
 			known = step.cache.row(s, c)
-			step.cache.remember(step, known, c)
-			step.cache.fill(step, known, c)
+			step.cache.remember(s, step, known, c)
+			step.cache.fill(s, step, known, c)
 		}
 		if len(step.wanted) == 0 {
 			continue
@@ -146,7 +179,7 @@ func (r *reselector) complete(ctx context.Context, s *reselection, c *cdc.Change
 				c.New[f.Index] = cdc.Datum{Kind: cdc.Text, Bytes: row[j]}
 			}
 			if known != nil {
-				step.cache.put(known, f.Index, c.New[f.Index])
+				step.cache.put(known, s.cached[f.Index], c.New[f.Index])
 			}
 		}
 	}

@@ -22,7 +22,7 @@ type reselectCache struct {
 
 type cachedRow struct {
 	key    string
-	values map[int]cachedDatum // by index in the tuple
+	values map[int]cachedDatum // by the number of the column
 }
 
 type cachedDatum struct {
@@ -39,7 +39,7 @@ func newReselectCache(p *processorConfig) *reselectCache {
 
 // row finds the row of a change, by its record's key; it is made when there is none.
 func (c *reselectCache) row(s *reselection, change *cdc.Change) *cachedRow {
-	c.key = binary.AppendUvarint(c.key[:0], s.number) // a table that changes its shape begins anew: the old rows age out
+	c.key = binary.AppendUvarint(c.key[:0], s.number)
 	for _, k := range s.eventKey {
 		text := keyText(change, k.Index)
 		c.key = binary.AppendVarint(c.key, int64(len(text)))
@@ -59,26 +59,26 @@ func (c *reselectCache) row(s *reselection, change *cdc.Change) *cachedRow {
 }
 
 // put keeps a value, unless the row is full; the bytes of the batch are copied.
-func (c *reselectCache) put(row *cachedRow, index int, d cdc.Datum) {
-	if _, known := row.values[index]; !known && len(row.values) >= c.columns {
+func (c *reselectCache) put(row *cachedRow, column int, d cdc.Datum) {
+	if _, known := row.values[column]; !known && len(row.values) >= c.columns {
 		return
 	}
 	d.Bytes = append([]byte{}, d.Bytes...)
-	row.values[index] = cachedDatum{d, c.now()}
+	row.values[column] = cachedDatum{d, c.now()}
 }
 
 // get gives a value that has not expired.
-func (c *reselectCache) get(row *cachedRow, index int) (cdc.Datum, bool) {
-	d, ok := row.values[index]
+func (c *reselectCache) get(row *cachedRow, column int) (cdc.Datum, bool) {
+	d, ok := row.values[column]
 	if ok && c.ttl > 0 && c.now().Sub(d.at) >= c.ttl {
-		delete(row.values, index)
+		delete(row.values, column)
 		return cdc.Datum{}, false
 	}
 	return d.Datum, ok
 }
 
 // remember keeps the columns of a row that it shows, of those the processor looks at.
-func (c *reselectCache) remember(s *reselectStep, row *cachedRow, change *cdc.Change) {
+func (c *reselectCache) remember(table *reselection, s *reselectStep, row *cachedRow, change *cdc.Change) {
 	wanted := 0
 	for _, f := range s.columns {
 		if wanted < len(s.wanted) && s.wanted[wanted].Index == f.Index {
@@ -93,16 +93,16 @@ func (c *reselectCache) remember(s *reselectStep, row *cachedRow, change *cdc.Ch
 			d = change.Old[f.Index]
 		}
 		if d.Kind == cdc.Text || d.Kind == cdc.Null {
-			c.put(row, f.Index, d)
+			c.put(row, table.cached[f.Index], d)
 		}
 	}
 }
 
 // fill puts what is known into the after image; what remains wanted has to be read.
-func (c *reselectCache) fill(s *reselectStep, row *cachedRow, change *cdc.Change) {
+func (c *reselectCache) fill(table *reselection, s *reselectStep, row *cachedRow, change *cdc.Change) {
 	left := s.wanted[:0]
 	for _, f := range s.wanted {
-		if d, ok := c.get(row, f.Index); ok {
+		if d, ok := c.get(row, table.cached[f.Index]); ok {
 			change.New[f.Index] = d
 		} else {
 			left = append(left, f)

@@ -139,7 +139,7 @@ func TestReselectCache(t *testing.T) {
 	c.put(c.row(s, change("d")), 1, text("of d"))
 	s.number++
 	if got := get("d"); got != "none" {
-		t.Errorf("cached value of row d of a table that was planned again = %q, want none", got)
+		t.Errorf("cached value of row d of a table that changed its shape = %q, want none", got)
 	}
 	if len(c.byKey) != c.used.Len() || c.used.Len() > 2 {
 		t.Errorf("%d rows are kept under %d keys, want 2 at most", c.used.Len(), len(c.byKey))
