@@ -3,6 +3,7 @@ package javaregex
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -99,14 +100,15 @@ func (re *Regexp) template(replacement string) (template, error) {
 		switch c {
 		case '\\':
 			if rest == "" {
-				return nil, &ReplacementError{replacement, errors.New("character to be escaped is missing")}
+				return nil, &ReplacementError{Replacement: replacement, Err: errors.New("character to be escaped is missing"), Java: "character to be escaped is missing"}
 			}
 			literal.WriteByte(rest[0]) // of a longer character the rest follows by itself
 			rest = rest[1:]
 		case '$':
 			n, length, err := re.groupReference(rest)
 			if err != nil {
-				return nil, &ReplacementError{replacement, err}
+				err.Replacement = replacement
+				return nil, err
 			}
 			flush()
 			t = append(t, part{group: n})
@@ -120,9 +122,12 @@ func (re *Regexp) template(replacement string) (template, error) {
 }
 
 // groupReference reads what follows a $.
-func (re *Regexp) groupReference(text string) (group, length int, err error) {
+func (re *Regexp) groupReference(text string) (group, length int, err *ReplacementError) {
+	refuse := func(java, format string, args ...any) (int, int, *ReplacementError) {
+		return 0, 0, &ReplacementError{Err: fmt.Errorf(format, args...), Java: java}
+	}
 	if text == "" {
-		return 0, 0, errors.New("the number or name of a group is missing behind $")
+		return refuse("Illegal group reference: group index is missing", "the number or name of a group is missing behind $")
 	}
 	if text[0] == '{' {
 		end := 1
@@ -132,20 +137,20 @@ func (re *Regexp) groupReference(text string) (group, length int, err error) {
 		name := text[1:end]
 		switch {
 		case name == "":
-			return 0, 0, errors.New("named capturing group has 0 length name")
+			return refuse("named capturing group has 0 length name", "named capturing group has 0 length name")
 		case end == len(text) || text[end] != '}':
-			return 0, 0, errors.New("named capturing group is missing trailing '}'")
+			return refuse("named capturing group is missing trailing '}'", "named capturing group is missing trailing '}'")
 		case isDigit(rune(name[0])):
-			return 0, 0, fmt.Errorf("capturing group name {%s} starts with digit character", name)
+			return refuse("capturing group name {"+name+"} starts with digit character", "capturing group name {%s} starts with digit character", name)
 		}
 		n, ok := re.names[name]
 		if !ok {
-			return 0, 0, fmt.Errorf("no group with name {%s}", name)
+			return refuse("No group with name {"+name+"}", "no group with name {%s}", name)
 		}
 		return n, end + 1, nil
 	}
 	if !isDigit(rune(text[0])) {
-		return 0, 0, errors.New("illegal group reference")
+		return refuse("Illegal group reference", "illegal group reference")
 	}
 	n, length := int(text[0]-'0'), 1
 	for length < len(text) && isDigit(rune(text[length])) && n*10+int(text[length]-'0') <= re.groups {
@@ -153,7 +158,9 @@ func (re *Regexp) groupReference(text string) (group, length int, err error) {
 		length++
 	}
 	if n > re.groups {
-		return 0, 0, fmt.Errorf("no group %d", n)
+		_, _, err = refuse("No group "+strconv.Itoa(n), "no group %d", n)
+		err.Index = true
+		return 0, 0, err
 	}
 	return n, length, nil
 }
@@ -162,6 +169,8 @@ func (re *Regexp) groupReference(text string) (group, length int, err error) {
 type ReplacementError struct {
 	Replacement string
 	Err         error
+	Java        string // message of Java's exception
+	Index       bool   // that is an IndexOutOfBoundsException, else an IllegalArgumentException
 }
 
 func (e *ReplacementError) Error() string {
