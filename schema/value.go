@@ -12,10 +12,23 @@ import (
 // A row is mostly Values, so one takes 24 bytes, where a string and an interface side by side would make it 48: texts, bytes and slices
 // are held as what their headers are made of. An envelope of nine columns takes 1,092 bytes for it instead of 2,010 (BenchmarkAvroRead).
 type Value struct {
-	typ Type
-	num uint64         // integers, booleans and floats; the length of texts, bytes and slices
-	ref unsafe.Pointer // of a String, Bytes, Array or Map: its first element; a *StructValue
+	typ   Type
+	class Class
+	scale int32          // of a BigDecimal
+	num   uint64         // integers, booleans and floats; the length of texts, bytes and slices
+	ref   unsafe.Pointer // of a String, Bytes, Array or Map: its first element; a *StructValue
 }
+
+// Class tells apart what base types cannot where no schema says it: Kafka Connect's data without a schema may hold Java's dates and decimals. A
+// transform makes them (TimestampConverter), and the next one has to know them.
+type Class uint8
+
+// Classes of a Value.
+const (
+	NoClass    Class = iota
+	Instant          // an Int64: a java.util.Date, in milliseconds since 1970-01-01 UTC
+	BigDecimal       // Bytes: a java.math.BigDecimal, unscaled as those of a Decimal; Scale is its scale
+)
 
 // StructValue is a Struct in memory: Values in the order of Schema.Fields.
 type StructValue struct {
@@ -50,6 +63,18 @@ func OfArray(v []Value) Value       { return Value{typ: Array, num: uint64(len(v
 func OfMap(v []Entry) Value         { return Value{typ: Map, num: uint64(len(v)), ref: first(v)} }
 func OfStruct(v *StructValue) Value { return Value{typ: Struct, ref: unsafe.Pointer(v)} }
 
+// OfInstant is a point in time without a schema that says so.
+func OfInstant(millis int64) Value {
+	return Value{typ: Int64, class: Instant, num: uint64(millis)}
+}
+
+// OfDecimal is a decimal without a schema that says so; its bytes are kept, not copied.
+func OfDecimal(unscaled []byte, scale int32) Value {
+	v := OfBytes(unscaled)
+	v.class, v.scale = BigDecimal, scale
+	return v
+}
+
 func first[E any](v []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(v)) }
 
 // slice is what first was taken of, without room behind it.
@@ -65,6 +90,12 @@ func OfInt(t Type, v int64) Value { return Value{typ: t, num: uint64(v)} }
 
 // Type is the value's type, Invalid for null.
 func (v Value) Type() Type { return v.typ }
+
+// Class is what the value is beyond its type, where no schema says it.
+func (v Value) Class() Class { return v.class }
+
+// Scale is that of a BigDecimal.
+func (v Value) Scale() int { return int(v.scale) }
 
 // IsNull tells null.
 func (v Value) IsNull() bool { return v.typ == Invalid }
@@ -130,7 +161,7 @@ func (s *StructValue) Field(name string) Value {
 
 // Equal compares deeply; floats by their bits, struct schemas by their field names.
 func (v Value) Equal(o Value) bool {
-	if v.typ != o.typ || v.num != o.num {
+	if v.typ != o.typ || v.class != o.class || v.scale != o.scale || v.num != o.num {
 		return false
 	}
 	switch v.typ {

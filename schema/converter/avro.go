@@ -125,8 +125,11 @@ func (s *avroSerializer) End() ([]byte, error) {
 	err := s.end()
 	out := s.buf
 	s.buf, s.cur = nil, deadNode
-	if err != nil || s.null {
-		return nil, err
+	if err != nil {
+		return nil, misused("AvroConverter", err, "Found null value for non-optional schema")
+	}
+	if s.null {
+		return nil, nil
 	}
 	return out, nil
 }

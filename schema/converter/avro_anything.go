@@ -44,12 +44,13 @@ func isAnything(t *avroType) bool {
 
 // appendAnything appends a value without a schema. Structs are refused, as AvroData refuses them.
 func appendAnything(dst []byte, v schema.Value) ([]byte, error) {
+	if t := v.Type(); v.Class() != schema.NoClass || t == schema.Struct || t == schema.Bytes {
+		return nil, said("Unknown Java type for schemaless data: %s", javaClass(nil, v))
+	}
 	field, w := anyFields, avroWriter{buf: nil}
 	switch v.Type() {
 	case schema.Boolean:
 		field, w.plan = anyBoolean, &avroNode{kind: nodeBool, next: doneNode}
-	case schema.Bytes:
-		field, w.plan = anyBytes, &avroNode{kind: nodeBytes, next: doneNode}
 	case schema.Float64:
 		field, w.plan = anyDouble, &avroNode{kind: nodeFloat64, next: doneNode}
 	case schema.Float32:
@@ -66,8 +67,6 @@ func appendAnything(dst []byte, v schema.Value) ([]byte, error) {
 		field = anyArray
 	case schema.Map:
 		field = anyMap
-	case schema.Struct:
-		return nil, fmt.Errorf("a struct cannot be written without a schema")
 	}
 	for i := range anyFields {
 		if i != field {

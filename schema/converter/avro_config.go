@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
@@ -55,6 +56,7 @@ var strategyNames = []string{topicStrategy, recordStrategy, topicRecordStrategy}
 
 // avroKeys is the only place of the option names.
 func (c *avroConfig) avroKeys() config.Keys {
+	strict := true
 	keys := config.Keys{
 		config.List(&c.urls, "schema.registry.url", "Addresses of the schema registry, separated by commas; the next one is tried when one does not answer.", config.Required(), config.Rank(config.High)),
 		config.Enum(&c.credentialsSource, "basic.auth.credentials.source", "Where user and password for the registry stand: in schema.registry.url, or in basic.auth.user.info.", []string{"URL", "USER_INFO"}, config.Alias("schema.registry.basic.auth.credentials.source")),
@@ -70,6 +72,13 @@ func (c *avroConfig) avroKeys() config.Keys {
 		config.Bool(&c.avro.metaData, "connect.meta.data", "Put what Avro has no word for into connect.* properties of the schema, and read it from there."),
 		config.Bool(&c.avro.ignoreDefaultForNull, "ignore.default.for.nullables", "Write a null of an optional field as null, and not as the field's default."),
 		config.Bool(&c.avro.optionalMapKeys, "allow.optional.map.keys", "Write maps with optional string keys as Avro maps."),
+		config.Bool(&c.avro.enhanced, "enhanced.avro.schema.support", "Write what was read from an enum as an enum again, and name the fields of a union by the full names of its types."),
+		config.Bool(&c.avro.generalized, "generalized.sum.type.support", "Read enums and unions into the form that the converters for Avro, JSON Schema and Protobuf share (parameters org.apache.kafka.connect.data.Enum and Union), and write that form as enums and unions."),
+		config.Bool(&c.avro.scrub, "scrub.invalid.names", "Make names that Avro does not take valid: other than letters and digits become _ and the digits of their code."),
+		config.Bool(&c.avro.discardDoc, "discard.type.doc.default", "Read and write the documentation of fields as that of their schemas, and leave what is only for Avro out of the parameters."),
+		config.Bool(&c.avro.flattenSingle, "flatten.singleton.unions", "Read a union of one type as that type."),
+		config.Bool(&strict, "latest.compatibility.strict", "Without effect: under the latest version only records are written that have its fields.", config.WithoutEffect()),
+		config.Bool(&strict, "id.compatibility.strict", "Without effect: under the schema of use.schema.id only records are written that have its fields.", config.WithoutEffect()),
 		config.Int(&c.cacheSize, "schemas.cache.config", "How many schemas are kept ready for reading; 0: none, each record costs a request.", math.MinInt32, math.MaxInt32),
 		config.String(&c.proxyHost, "proxy.host", "Host of an HTTP proxy to the registry; empty: none."),
 		config.Int(&c.proxyPort, "proxy.port", "Port of the proxy; needed with proxy.host.", -1, math.MaxUint16),
@@ -79,15 +88,8 @@ func (c *avroConfig) avroKeys() config.Keys {
 			c.headers.Set(name, value)
 			return nil
 		}),
-		config.Refused("enhanced.avro.schema.support", "false", "enums and names of other schemas are read as strings; leave it false."),
-		config.Refused("scrub.invalid.names", "false", "names are kept; let the source make them valid with field.name.adjustment.mode=avro and schema.name.adjustment.mode=avro."),
-		config.Refused("discard.type.doc.default", "false", "documentation and defaults are kept as parameters; leave it false."),
-		config.Refused("generalized.sum.type.support", "false", "unions are read as a struct io.confluent.connect.avro.Union; leave it false."),
-		config.Refused("flatten.unions", "true", "a union of null and a type is an optional type; leave it true."),
-		config.Refused("flatten.singleton.unions", "false", "a union of one type is a struct io.confluent.connect.avro.Union; leave it false."),
-		config.Refused("latest.compatibility.strict", "true", "records that do not have the fields of the latest version are never written; leave it true."),
-		config.Refused("id.compatibility.strict", "true", "records that do not have the fields of the schema are never written; leave it true."),
 		config.Refused("context.name.strategy", "io.confluent.kafka.serializers.context.NullContextNameStrategy", "put the context into schema.registry.url (…/contexts/NAME)."),
+		config.Refused("flatten.unions", "true", "a union of null and a type is an optional type; leave it true."),
 		config.Refused("rule.executors", "", "data contract rules run in Java only."),
 		config.Refused("schema.registry.ssl.truststore.location", "", "put the authority's certificate into the system's certificates, or name its file in SSL_CERT_FILE."),
 		config.Refused("schema.registry.ssl.keystore.location", "", "client certificates for the registry are not supported; use basic or bearer authentication."),
@@ -100,6 +102,9 @@ func (c *avroConfig) avroKeys() config.Keys {
 func parseAvroConfig(props map[string]string) (avroConfig, config.Report) {
 	c := defaultAvroConfig()
 	r := c.avroKeys().Parse(props)
+	if c.avro.generalized {
+		c.avro.unions = new(atomic.Int64)
+	}
 	if c.credentialsSource == "USER_INFO" && !strings.Contains(c.userInfo.Reveal(), ":") {
 		r.Fail("basic.auth.user.info", "basic.auth.credentials.source=USER_INFO needs basic.auth.user.info as user:password.")
 	}

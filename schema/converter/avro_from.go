@@ -2,8 +2,10 @@ package converter
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tandem-cdc/tandem/schema"
 )
@@ -21,6 +23,12 @@ const (
 	avroEnumDoc       = "io.confluent.connect.avro.enum.doc."
 	avroEnumDefault   = "io.confluent.connect.avro.enum.default."
 	avroFixedSize     = "connect.fixed.size"
+	sumUnion          = "org.apache.kafka.connect.data.Union" // parameter of a union with generalized.sum.type.support
+	sumEnum           = "org.apache.kafka.connect.data.Enum"
+	sumUnionName      = "connect_union_"
+	sumUnionField     = "connect_union_field_"
+	connectRecordDoc  = "connect.record.doc" // parameters with discard.type.doc.default
+	connectEnumDoc    = "connect.enum.doc"
 	connectDoc        = "connect.doc"
 	connectVersion    = "connect.version"
 	connectParameters = "connect.parameters"
@@ -37,6 +45,31 @@ type avroOptions struct {
 	metaData             bool // connect.meta.data
 	optionalMapKeys      bool // allow.optional.map.keys
 	ignoreDefaultForNull bool // ignore.default.for.nullables
+	enhanced             bool // enhanced.avro.schema.support
+	generalized          bool // generalized.sum.type.support
+	scrub                bool // scrub.invalid.names
+	discardDoc           bool // discard.type.doc.default
+	flattenSingle        bool // flatten.singleton.unions
+
+	unions *atomic.Int64 // with generalized: counts the unions that were read, which AvroData puts into their names; nil: from 0 in each schema
+}
+
+// isUnion tells structs that stand for a union of several types: of their fields one has a value.
+func isUnion(s *schema.Schema) bool {
+	return s.Type == schema.Struct && (s.Name == avroUnionName || parameter(s, sumUnion) != nil)
+}
+
+// enumParameter is the parameter that marks a String as an enum and holds the enum's name; its symbols follow it behind a dot.
+func (o avroOptions) enumParameter() string {
+	if o.generalized {
+		return sumEnum
+	}
+	return avroEnum
+}
+
+// isEnum tells Strings that are written as enums.
+func (o avroOptions) isEnum(s *schema.Schema) bool {
+	return s.Type == schema.String && (o.enhanced || o.generalized) && parameter(s, o.enumParameter()) != nil
 }
 
 // plainMap tells whether a Map is an Avro map; otherwise it is an array of key and value.
@@ -104,6 +137,11 @@ func (b *avroFromBuilder) required(s *schema.Schema) (*avroType, error) {
 		t.kind = "boolean"
 	case schema.String:
 		t.kind = "string"
+		if b.isEnum(s) {
+			if err := b.enum(s, t); err != nil {
+				return nil, err
+			}
+		}
 	case schema.Bytes:
 		if err := b.bytes(s, t); err != nil {
 			return nil, err
@@ -120,7 +158,7 @@ func (b *avroFromBuilder) required(s *schema.Schema) (*avroType, error) {
 			return nil, err
 		}
 	case schema.Struct:
-		if s.Name == avroUnionName {
+		if isUnion(s) {
 			return b.union(s)
 		}
 		return b.record(s)
@@ -128,6 +166,39 @@ func (b *avroFromBuilder) required(s *schema.Schema) (*avroType, error) {
 		return nil, b.errorf("schema type %v is not known", s.Type)
 	}
 	return t, b.metadata(s, t)
+}
+
+// enum makes the enum that a String was, or stands for.
+func (b *avroFromBuilder) enum(s *schema.Schema, t *avroType) error {
+	mark := b.enumParameter()
+	t.kind = "enum"
+	t.namespace, t.name = splitAvroName(s.Parameter(mark))
+	if err := checkAvroName(t.name); err != nil {
+		return b.errorf("enum name %q (parameter %s): %w", s.Parameter(mark), mark, err)
+	}
+	for _, p := range s.Parameters {
+		if symbol, ok := strings.CutPrefix(p.Name, mark+"."); ok {
+			if err := checkAvroName(symbol); err != nil {
+				return b.errorf("symbol %q of the enum %s: %w", symbol, t.fullName(), err)
+			}
+			t.symbols = append(t.symbols, symbol)
+		}
+	}
+	if b.discardDoc {
+		t.doc = parameter(s, connectEnumDoc)
+		return nil
+	}
+	_, name := splitAvroName(s.Name)
+	t.doc, t.symbolElse = parameter(s, avroEnumDoc+name), parameter(s, avroEnumDefault+name)
+	return nil
+}
+
+// splitAvroName splits a full name at its last dot.
+func splitAvroName(full string) (namespace, name string) {
+	if dot := strings.LastIndexByte(full, '.'); dot >= 0 {
+		return full[:dot], full[dot+1:]
+	}
+	return "", full
 }
 
 func (b *avroFromBuilder) bytes(s *schema.Schema, t *avroType) error {
@@ -200,12 +271,25 @@ func (b *avroFromBuilder) record(s *schema.Schema) (*avroType, error) {
 		b.unnamed = append(b.unnamed, unnamedStruct{s, t})
 	}
 	t.doc = parameter(s, avroRecordDoc)
+	if b.discardDoc {
+		t.doc = parameter(s, connectRecordDoc)
+	}
 	for _, f := range s.Fields {
-		if err := b.field(t, f, parameter(s, avroFieldDoc+f.Name)); err != nil {
+		if err := b.field(t, f, b.fieldDoc(s, f)); err != nil {
 			return nil, err
 		}
 	}
 	return t, b.metadata(s, t)
+}
+
+func (b *avroFromBuilder) fieldDoc(s *schema.Schema, f schema.Field) *string {
+	switch {
+	case !b.discardDoc:
+		return parameter(s, avroFieldDoc+f.Name)
+	case f.Schema != nil && f.Schema.Doc != "":
+		return &f.Schema.Doc
+	}
+	return nil
 }
 
 func (b *avroFromBuilder) field(t *avroType, f schema.Field, doc *string) error {
@@ -213,17 +297,21 @@ func (b *avroFromBuilder) field(t *avroType, f schema.Field, doc *string) error 
 		return b.errorf("a value without a schema inside of one with a schema cannot be written as Avro")
 	}
 	b.path = append(b.path, f.Name)
-	if err := checkAvroName(f.Name); err != nil {
-		return b.errorf("%w; Avro takes letters, digits and _ only: set field.name.adjustment.mode=avro at the source", err)
+	name := b.scrubbed(f.Name)
+	if err := checkAvroName(name); err != nil {
+		return b.errorf("%w; Avro takes letters, digits and _ only: set scrub.invalid.names=true, or field.name.adjustment.mode=avro at the source", err)
+	}
+	if b.scrub && slices.ContainsFunc(t.fields, func(other avroField) bool { return other.name == name }) {
+		return b.errorf("scrub.invalid.names makes %q of it, as of another field", name)
 	}
 	typ, err := b.schema(f.Schema)
 	if err != nil {
 		return err
 	}
-	af := avroField{name: f.Name, typ: typ, doc: doc}
+	af := avroField{name: name, typ: typ, doc: doc}
 	switch {
 	case f.Schema.Default != nil:
-		d := avroDefault(f.Schema, *f.Schema.Default)
+		d := b.avroDefault(f.Schema, *f.Schema.Default)
 		if f.Schema.Type == schema.Float32 { // Avro's JacksonUtils makes a double of it
 			d = floatTree(f.Schema.Default.Float64(), 64)
 		}
@@ -245,12 +333,16 @@ func (b *avroFromBuilder) nameOf(s *schema.Schema) (namespace, name string, err 
 		}
 		return avroNamespace, name, nil
 	}
-	name = s.Name
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
-		namespace, name = name[:dot], name[dot+1:]
+	namespace, name = splitAvroName(s.Name)
+	if b.scrub {
+		parts := strings.Split(namespace, ".")
+		for i := range parts {
+			parts[i] = b.scrubbed(parts[i])
+		}
+		namespace, name = strings.Join(parts, "."), b.scrubbed(name)
 	}
 	if err := checkAvroName(name); err != nil {
-		return "", "", b.errorf("schema name %q: %w; Avro takes letters, digits and _ only: set schema.name.adjustment.mode=avro at the source", s.Name, err)
+		return "", "", b.errorf("schema name %q: %w; Avro takes letters, digits and _ only: set scrub.invalid.names=true, or schema.name.adjustment.mode=avro at the source", s.Name, err)
 	}
 	return namespace, name, nil
 }
@@ -264,11 +356,11 @@ func (b *avroFromBuilder) metadata(s *schema.Schema, t *avroType) error {
 		if s.Version != 0 {
 			t.add(connectVersion, numberTree(strconv.Itoa(s.Version)))
 		}
-		if p := parametersTree(s); len(p.elems) > 0 {
+		if p := b.parametersTree(s); len(p.elems) > 0 {
 			t.add(connectParameters, p)
 		}
-		if s.Default != nil && parameter(s, avroFieldDefault) == nil {
-			t.add(connectDefault, avroDefault(s, *s.Default))
+		if s.Default != nil && (b.discardDoc || parameter(s, avroFieldDefault) == nil) {
+			t.add(connectDefault, b.avroDefault(s, *s.Default))
 		}
 		if s.Name != "" {
 			t.add(connectName, textTree(s.Name))
@@ -337,10 +429,10 @@ func parameter(s *schema.Schema, name string) *string {
 	return nil
 }
 
-func parametersTree(s *schema.Schema) tree {
+func (o avroOptions) parametersTree(s *schema.Schema) tree {
 	t := tree{kind: '{'}
 	for _, p := range s.Parameters {
-		if p.Name != avroFieldDefault {
+		if o.discardDoc || p.Name != avroFieldDefault {
 			t.members = append(t.members, p.Name)
 			t.elems = append(t.elems, textTree(p.Value))
 		}
@@ -357,7 +449,7 @@ func floatTree(v float64, bits int) tree {
 }
 
 // avroDefault is a default in Avro's JSON form: bytes are a text of characters 0 to 255.
-func avroDefault(s *schema.Schema, v schema.Value) tree {
+func (o avroOptions) avroDefault(s *schema.Schema, v schema.Value) tree {
 	switch v.Type() {
 	case schema.Int8, schema.Int16, schema.Int32, schema.Int64:
 		return numberTree(strconv.FormatInt(v.Int(), 10))
@@ -378,11 +470,11 @@ func avroDefault(s *schema.Schema, v schema.Value) tree {
 	case schema.Array:
 		t := tree{kind: '['}
 		for _, e := range v.Array() {
-			t.elems = append(t.elems, avroDefault(s.Elem, e))
+			t.elems = append(t.elems, o.avroDefault(s.Elem, e))
 		}
 		return t
 	case schema.Map:
-		return avroDefaultMap(s, v.Map())
+		return o.avroDefaultMap(s, v.Map())
 	case schema.Struct:
 		t := tree{kind: '{'}
 		for i, f := range s.Fields {
@@ -390,26 +482,30 @@ func avroDefault(s *schema.Schema, v schema.Value) tree {
 			if fv.IsNull() && f.Schema.Default != nil {
 				fv = *f.Schema.Default
 			}
-			t.members = append(t.members, f.Name)
-			t.elems = append(t.elems, avroDefault(f.Schema, fv))
+			d := o.avroDefault(f.Schema, fv)
+			if isUnion(s) { // a default is of the first type
+				return d
+			}
+			t.members = append(t.members, o.scrubbed(f.Name))
+			t.elems = append(t.elems, d)
 		}
 		return t
 	}
 	return tree{kind: 'n'}
 }
 
-func avroDefaultMap(s *schema.Schema, entries []schema.Entry) tree {
-	if s.Key.Type == schema.String && !s.Key.Optional {
+func (o avroOptions) avroDefaultMap(s *schema.Schema, entries []schema.Entry) tree {
+	if o.plainMap(s) {
 		t := tree{kind: '{'}
 		for _, e := range entries {
 			t.members = append(t.members, e.Key.Text())
-			t.elems = append(t.elems, avroDefault(s.Elem, e.Value))
+			t.elems = append(t.elems, o.avroDefault(s.Elem, e.Value))
 		}
 		return t
 	}
 	t := tree{kind: '['}
 	for _, e := range entries {
-		t.elems = append(t.elems, tree{kind: '[', elems: []tree{avroDefault(s.Key, e.Key), avroDefault(s.Elem, e.Value)}})
+		t.elems = append(t.elems, tree{kind: '[', elems: []tree{o.avroDefault(s.Key, e.Key), o.avroDefault(s.Elem, e.Value)}})
 	}
 	return t
 }

@@ -24,6 +24,7 @@ const (
 	nodeArray
 	nodeMap   // an Avro map
 	nodePairs // a map as an array of key and value
+	nodeEnum  // a string that is one of the symbols
 	nodeUnion // a struct of which one field is set: a union of several types
 )
 
@@ -53,8 +54,10 @@ type avroNode struct {
 	first  *avroNode // the first field, the element, or the key
 	owner  *avroNode // the struct, array or map this place is in
 	size   int       // of fixed
-	schema *schema.Schema
-	name   string // of the field
+	// symbols are those of an enum.
+	symbols []string
+	schema  *schema.Schema
+	name    string // of the field
 }
 
 var (
@@ -91,7 +94,7 @@ func (c avroCompiler) nullBranch(s *schema.Schema) []byte {
 // compile fills n for s; next, hook, owner and name are the caller's.
 func (c avroCompiler) compile(n *avroNode, s *schema.Schema) error {
 	n.schema = s
-	if s.Optional && s.Name != avroUnionName {
+	if s.Optional && !isUnion(s) {
 		n.union, n.null = true, c.nullBranch(s)
 		n.prefix = 2 - n.null[0]
 	}
@@ -112,6 +115,13 @@ func (c avroCompiler) compile(n *avroNode, s *schema.Schema) error {
 		n.kind = nodeBool
 	case schema.String:
 		n.kind = nodeString
+		if c.isEnum(s) {
+			t, err := avroFrom(s.AsRequired(), c.avroOptions)
+			if err != nil {
+				return err
+			}
+			n.kind, n.symbols = nodeEnum, t.symbols
+		}
 	case schema.Bytes:
 		n.kind = nodeBytes
 		if s.Parameter(avroFixedSize) != "" {
@@ -129,7 +139,7 @@ func (c avroCompiler) compile(n *avroNode, s *schema.Schema) error {
 	case schema.Map:
 		return c.mapOf(n, s)
 	case schema.Struct:
-		if s.Name == avroUnionName {
+		if isUnion(s) {
 			return c.unionOf(n, s)
 		}
 		n.kind = nodeStruct
@@ -145,7 +155,7 @@ func (c avroCompiler) mapOf(n *avroNode, s *schema.Schema) error {
 	keySchema := s.Key
 	if c.plainMap(s) {
 		n.kind, key.hook, value.hook = nodeMap, hookKey, hookEntry
-		keySchema = s.Key.AsRequired()
+		keySchema = schema.Of(schema.String) // whatever else it says: an Avro map has texts
 	}
 	if err := c.compile(key, keySchema); err != nil {
 		return err

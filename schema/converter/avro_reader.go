@@ -35,7 +35,8 @@ const (
 	readMap
 	readPairs // a map as an array of records
 	readNullable
-	readUnion // a struct with one field per type
+	readSingle // a union of one type, which is that type
+	readUnion  // a struct with one field per type
 )
 
 // readNode is one place of the writer's schema.
@@ -62,7 +63,7 @@ func newAvroReader(t *avroType, o avroOptions) (schema.Reader, error) {
 		return &valueReader{read: readAnything}, nil
 	}
 	r := &avroReader{schema: s, root: new(readNode)}
-	r.root.compile(t)
+	r.root.compile(t, o)
 	return r, nil
 }
 
@@ -80,7 +81,7 @@ func (r *avroReader) Read(data []byte, w schema.Writer) error {
 }
 
 // compile fills n for t, which avroTo has translated, so that it does not contain itself.
-func (n *readNode) compile(t *avroType) {
+func (n *readNode) compile(t *avroType, o avroOptions) {
 	n.nulls = -1
 	switch t.kind {
 	case "int":
@@ -111,35 +112,35 @@ func (n *readNode) compile(t *avroType) {
 		n.kind, n.symbols, n.least = readEnum, t.symbols, 1
 	case "record":
 		n.kind = readRecord
-		n.compileFields(t)
+		n.compileFields(t, o)
 	case "array":
 		if isEntry(t.elem) {
 			n.kind, n.least = readPairs, 1
 			entry := readNode{}
-			entry.compileFields(t.elem)
+			entry.compileFields(t.elem, o)
 			n.parts, n.size = entry.parts, entry.least
 			return
 		}
 		n.kind, n.elem, n.least = readArray, new(readNode), 1
-		n.elem.compile(t.elem)
+		n.elem.compile(t.elem, o)
 	case "map":
 		n.kind, n.elem, n.least = readMap, new(readNode), 1
-		n.elem.compile(t.elem)
+		n.elem.compile(t.elem, o)
 	case "union":
 		n.least = 1
-		n.compileUnion(t)
+		n.compileUnion(t, o)
 	}
 }
 
-func (n *readNode) compileFields(t *avroType) {
+func (n *readNode) compileFields(t *avroType, o avroOptions) {
 	n.parts = make([]readNode, len(t.fields))
 	for i, f := range t.fields {
-		n.parts[i].compile(f.typ)
+		n.parts[i].compile(f.typ, o)
 		n.least = min(n.least+n.parts[i].least, math.MaxInt32)
 	}
 }
 
-func (n *readNode) compileUnion(t *avroType) {
+func (n *readNode) compileUnion(t *avroType, o avroOptions) {
 	for i, b := range t.branches {
 		if b.kind == "null" {
 			n.nulls = int64(i)
@@ -147,7 +148,12 @@ func (n *readNode) compileUnion(t *avroType) {
 	}
 	if inner := nullable(t); inner != nil {
 		n.kind, n.elem = readNullable, new(readNode)
-		n.elem.compile(inner)
+		n.elem.compile(inner, o)
+		return
+	}
+	if o.flattenSingle && len(t.branches) == 1 {
+		n.kind, n.elem = readSingle, new(readNode)
+		n.elem.compile(t.branches[0], o)
 		return
 	}
 	n.kind = readUnion
@@ -158,7 +164,7 @@ func (n *readNode) compileUnion(t *avroType) {
 		}
 		n.branches = append(n.branches, len(n.parts))
 		n.parts = append(n.parts, readNode{})
-		n.parts[len(n.parts)-1].compile(b)
+		n.parts[len(n.parts)-1].compile(b, o)
 	}
 }
 
@@ -255,6 +261,12 @@ func (n *readNode) read(c *avroCursor, w schema.Writer) {
 		default:
 			c.fail(errors.New("a union of two types has a third"))
 		}
+	case readSingle:
+		if i := c.long(); i != 0 {
+			c.fail(fmt.Errorf("type %d of a union of 1", i))
+			return
+		}
+		n.elem.read(c, w)
 	case readLong:
 		w.Int(c.long())
 	case readString:

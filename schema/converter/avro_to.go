@@ -15,19 +15,23 @@ func avroTo(t *avroType, o avroOptions) (*schema.Schema, error) {
 		return nil, nil
 	}
 	b := avroToBuilder{avroOptions: o}
-	return b.schema(t, false, nil)
+	return b.schema(t, false, nil, nil)
 }
 
 type avroToBuilder struct {
 	avroOptions
 	inside []*avroType // records that are being translated
+	unions int         // with generalized and no counter for all schemas
 }
 
-// schema translates t; fallback is the default of the field it stands in.
-func (b *avroToBuilder) schema(t *avroType, optional bool, fallback *tree) (*schema.Schema, error) {
+// schema translates t; fallback and doc are the default and the documentation of the field it stands in.
+func (b *avroToBuilder) schema(t *avroType, optional bool, fallback *tree, doc *string) (*schema.Schema, error) {
 	if t.kind == "union" {
 		if inner := nullable(t); inner != nil {
-			return b.schema(inner, true, nil)
+			return b.schema(inner, true, nil, doc)
+		}
+		if b.flattenSingle && len(t.branches) == 1 {
+			return b.schema(t.branches[0], false, nil, doc)
 		}
 	}
 	s, err := b.base(t)
@@ -37,7 +41,7 @@ func (b *avroToBuilder) schema(t *avroType, optional bool, fallback *tree) (*sch
 	if optional {
 		s.Optional = true
 	}
-	return s, b.metadata(s, t, fallback)
+	return s, b.metadata(s, t, fallback, doc)
 }
 
 // nullable returns the other type of a union of null and one type.
@@ -78,7 +82,7 @@ func (b *avroToBuilder) base(t *avroType) (*schema.Schema, error) {
 	case "array":
 		return b.arrayTo(t)
 	case "map":
-		elem, err := b.schema(t.elem, false, nil)
+		elem, err := b.schema(t.elem, false, nil, nil)
 		return schema.MapOf(schema.Of(schema.String), elem), err
 	case "record":
 		return b.recordTo(t)
@@ -161,16 +165,25 @@ func setParameter(s *schema.Schema, name, value string) {
 func (b *avroToBuilder) enumTo(t *avroType) *schema.Schema {
 	s := schema.Of(schema.String)
 	if b.metaData {
-		if t.doc != nil {
+		switch {
+		case t.doc == nil:
+		case b.discardDoc:
+			setParameter(s, connectEnumDoc, *t.doc)
+		default:
 			setParameter(s, avroEnumDoc+t.name, *t.doc)
 		}
-		if t.symbolElse != nil {
+		if !b.discardDoc && t.symbolElse != nil {
 			setParameter(s, avroEnumDefault+t.name, *t.symbolElse)
 		}
 	}
-	setParameter(s, avroEnum, t.fullName())
-	for _, symbol := range t.symbols {
-		setParameter(s, avroEnum+"."+symbol, symbol)
+	mark := b.enumParameter()
+	setParameter(s, mark, t.fullName())
+	for i, symbol := range t.symbols {
+		text := symbol
+		if b.generalized {
+			text = strconv.Itoa(i)
+		}
+		setParameter(s, mark+"."+symbol, text)
 	}
 	return s
 }
@@ -186,17 +199,17 @@ func isEntry(t *avroType) bool {
 
 func (b *avroToBuilder) arrayTo(t *avroType) (*schema.Schema, error) {
 	if !isEntry(t.elem) {
-		elem, err := b.schema(t.elem, false, nil)
+		elem, err := b.schema(t.elem, false, nil, nil)
 		return schema.ArrayOf(elem), err
 	}
 	if len(t.elem.fields) != 2 || t.elem.fields[0].name != "key" || t.elem.fields[1].name != "value" {
 		return nil, said("Found map encoded as array of key-value pairs, but array elements do not match the expected format.")
 	}
-	key, err := b.schema(t.elem.fields[0].typ, false, nil)
+	key, err := b.schema(t.elem.fields[0].typ, false, nil, nil)
 	if err != nil {
 		return nil, err
 	}
-	value, err := b.schema(t.elem.fields[1].typ, false, nil)
+	value, err := b.schema(t.elem.fields[1].typ, false, nil, nil)
 	return schema.MapOf(key, value), err
 }
 
@@ -207,15 +220,15 @@ func (b *avroToBuilder) recordTo(t *avroType) (*schema.Schema, error) {
 	b.inside = append(b.inside, t)
 	defer func() { b.inside = b.inside[:len(b.inside)-1] }()
 	s := schema.StructOf("")
-	if b.metaData && t.doc != nil {
+	if b.metaData && !b.discardDoc && t.doc != nil {
 		setParameter(s, avroRecordDoc, *t.doc)
 	}
 	for i := range t.fields {
 		f := &t.fields[i]
-		if b.metaData && f.doc != nil {
+		if b.metaData && !b.discardDoc && f.doc != nil {
 			setParameter(s, avroFieldDoc+f.name, *f.doc)
 		}
-		fs, err := b.schema(f.typ, false, f.fallback)
+		fs, err := b.schema(f.typ, false, f.fallback, f.doc)
 		if err != nil {
 			return nil, fmt.Errorf("field %q: %w", f.name, err)
 		}
@@ -226,19 +239,28 @@ func (b *avroToBuilder) recordTo(t *avroType) (*schema.Schema, error) {
 
 func (b *avroToBuilder) unionTo(t *avroType) (*schema.Schema, error) {
 	s := schema.StructOf(avroUnionName)
-	for _, branch := range t.branches {
+	if b.generalized {
+		s.Name = b.unionName()
+		setParameter(s, sumUnion, s.Name)
+	}
+	for i, branch := range t.branches {
 		if branch.kind == "null" {
 			s.Optional = true
 			continue
 		}
 		name := branch.kind
-		if branch.named() {
+		switch {
+		case b.generalized:
+			name = sumUnionField + strconv.Itoa(i)
+		case branch.named() && b.enhanced:
+			name = branch.fullName()
+		case branch.named():
 			name = branch.name
 		}
 		if s.Field(name) >= 0 {
-			return nil, said("Multiple union schemas map to the Connect union field name %q", name)
+			return nil, saidOf(fmt.Errorf("%q", name), "Multiple union schemas map to the Connect union field name")
 		}
-		fs, err := b.schema(branch, true, nil)
+		fs, err := b.schema(branch, true, nil, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -247,11 +269,40 @@ func (b *avroToBuilder) unionTo(t *avroType) (*schema.Schema, error) {
 	return s, nil
 }
 
-// metadata takes the connect.* properties, the default and the name.
-func (b *avroToBuilder) metadata(s *schema.Schema, t *avroType, fallback *tree) error {
-	if p := t.prop(connectDoc); b.metaData && p != nil {
+// unionName is the next name of a union with generalized.sum.type.support.
+func (b *avroToBuilder) unionName() string {
+	n := int64(b.unions)
+	b.unions++
+	if b.avroOptions.unions != nil {
+		n = b.avroOptions.unions.Add(1) - 1
+	}
+	return sumUnionName + strconv.FormatInt(n, 10)
+}
+
+// documentation takes the text from where discard.type.doc.default has it: the field, the type, then connect.doc.
+func (b *avroToBuilder) documentation(s *schema.Schema, t *avroType, doc *string) {
+	p := t.prop(connectDoc)
+	switch {
+	case !b.discardDoc:
+		if b.metaData && p != nil {
+			s.Doc = p.text
+		}
+		return
+	case doc != nil:
+		s.Doc = *doc
+	case t.doc != nil:
+		s.Doc = *t.doc
+	case p != nil:
 		s.Doc = p.text
 	}
+	if b.metaData && t.doc != nil {
+		setParameter(s, connectRecordDoc, *t.doc)
+	}
+}
+
+// metadata takes the connect.* properties, the default and the name.
+func (b *avroToBuilder) metadata(s *schema.Schema, t *avroType, fallback *tree, doc *string) error {
+	b.documentation(s, t, doc)
 	if p := t.prop(connectVersion); p != nil {
 		version, err := strconv.Atoi(p.text)
 		if err != nil || p.kind != '0' {
@@ -292,7 +343,7 @@ func (b *avroToBuilder) defaultOf(s *schema.Schema, t *avroType, fallback *tree)
 	switch {
 	case fallback == nil:
 		fallback = own
-	case own == nil && b.metaData:
+	case own == nil && b.metaData && !b.discardDoc:
 		setParameter(s, avroFieldDefault, "true")
 	}
 	if fallback == nil {

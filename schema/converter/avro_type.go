@@ -279,16 +279,16 @@ func avroPrimitive(name string) bool {
 // checkAvroName refuses what Avro's Schema.validateName refuses: a name begins with a letter or _ and goes on with letters, digits and _.
 func checkAvroName(name string) error {
 	if name == "" {
-		return fmt.Errorf("the name is empty")
+		return &saying{class: schemaParseException, message: "Empty name"}
 	}
 	for i, r := range name {
 		if r == '_' || unicode.IsLetter(r) || i > 0 && unicode.IsDigit(r) {
 			continue
 		}
 		if i == 0 {
-			return fmt.Errorf("illegal initial character: %s", name)
+			return &saying{class: schemaParseException, message: "Illegal initial character: " + name}
 		}
-		return fmt.Errorf("illegal character in: %s", name)
+		return &saying{class: schemaParseException, message: "Illegal character in: " + name}
 	}
 	return nil
 }

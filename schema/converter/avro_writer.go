@@ -80,7 +80,7 @@ func (w *avroWriter) Int(v int64) {
 func (w *avroWriter) Text(v []byte) {
 	n := w.cur
 	if n.kind != nodeString {
-		w.misuse("string")
+		w.symbol(string(v))
 		return
 	}
 	b := w.buf
@@ -95,11 +95,30 @@ func (w *avroWriter) Text(v []byte) {
 	}
 }
 
+// symbol writes an enum's symbol as its number.
+func (w *avroWriter) symbol(v string) {
+	n := w.cur
+	if n.kind != nodeEnum {
+		w.misuse("string")
+		return
+	}
+	i := slices.Index(n.symbols, v)
+	if i < 0 {
+		w.misuse(strconv.Quote(v))
+		return
+	}
+	if n.union {
+		w.buf = append(w.buf, n.prefix)
+	}
+	w.buf = binary.AppendUvarint(w.buf, uint64(i)<<1)
+	w.done(n)
+}
+
 // String implements schema.Writer.
 func (w *avroWriter) String(v string) {
 	n := w.cur
 	if n.kind != nodeString {
-		w.misuse("string")
+		w.symbol(v)
 		return
 	}
 	b := w.buf

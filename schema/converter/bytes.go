@@ -2,7 +2,7 @@ package converter
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 
 	"github.com/tandem-cdc/tandem/internal/config"
@@ -30,7 +30,7 @@ type byteArrayConfig struct {
 func (c *byteArrayConfig) keys() config.Keys {
 	c.inner = make(map[string]string)
 	return config.Keys{
-		config.Class(&c.class, delegateOption, "Converter of what is not bytes; empty: such values fail. Its options begin with "+delegateOption+"."),
+		config.Class(&c.class, delegateOption, "Converter of what is not bytes; empty: such values fail. Its options begin with "+delegateOption+".", config.Null(), config.Rank(config.Low)),
 		config.Prefix(delegateOption+".", "Options of the delegate.", func(name, value string) error {
 			c.inner[name] = value
 			return nil
@@ -59,7 +59,7 @@ func newByteArrayConverter(props map[string]string, isKey bool, env Env) (Conver
 }
 
 func (c *byteArrayConverter) fail(topic, format string, args ...any) error {
-	return &DataError{Converter: "ByteArrayConverter", Topic: topic, Err: fmt.Errorf(format, args...)}
+	return &DataError{Converter: "ByteArrayConverter", Topic: topic, Err: said(format, args...)}
 }
 
 // NewSerializer implements Converter.
@@ -71,11 +71,12 @@ func (c *byteArrayConverter) NewSerializer(ctx context.Context, topic string, s 
 		return nil, c.fail(topic, "Invalid schema type for ByteArrayConverter: %s", strings.ToUpper(s.Type.String()))
 	}
 	if s != nil && s.Name == schema.DecimalName {
-		return nil, c.fail(topic, "ByteArrayConverter is not compatible with decimals; set decimal.handling.mode to string or double at the source")
+		return nil, &DataError{Converter: "ByteArrayConverter", Topic: topic, Err: saidOf(errors.New("set decimal.handling.mode to string or double at the source"),
+			"ByteArrayConverter is not compatible with objects of type class java.math.BigDecimal")}
 	}
 	return &builtSerializer{values: schema.NewBuilder(s), append: func(dst []byte, v schema.Value) ([]byte, error) {
-		if v.Type() != schema.Bytes {
-			return nil, c.fail(topic, "ByteArrayConverter is not compatible with values of type %s", v.Type())
+		if v.Type() != schema.Bytes || v.Class() != schema.NoClass {
+			return nil, c.fail(topic, "ByteArrayConverter is not compatible with objects of type %s", javaClass(s, v))
 		}
 		return append(dst, v.Bytes()...), nil
 	}}, nil

@@ -2,7 +2,10 @@ package converter
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/schema"
 )
@@ -50,6 +53,98 @@ type DataError struct {
 	Err       error
 }
 
+// Exception is the class and the message of the exception in Java.
+func (e *DataError) Exception() (class, message string) {
+	var own *saying
+	if errors.As(e.Err, &own) {
+		return own.class, own.message
+	}
+	return dataException, e.Err.Error()
+}
+
+const (
+	dataException          = "org.apache.kafka.connect.errors.DataException"
+	schemaParseException   = "org.apache.avro.SchemaParseException"
+	serializationException = "org.apache.kafka.common.errors.SerializationException"
+)
+
+// saying is an error in the words of Kafka Connect's own converters, which people and their tools search for.
+type saying struct {
+	class, message string // of the exception in Java
+	err            error  // what Java does not say; nil: nothing
+}
+
+func (e *saying) Error() string {
+	if e.err == nil {
+		return e.message
+	}
+	return strings.TrimSuffix(e.message, ": ") + ": " + e.err.Error()
+}
+
+func (e *saying) Unwrap() error { return e.err }
+
+// said makes a saying.
+func said(format string, args ...any) error {
+	return &saying{class: dataException, message: fmt.Sprintf(format, args...)}
+}
+
+// saidOf makes a saying with what else there is to say.
+func saidOf(err error, format string, args ...any) error {
+	return &saying{dataException, fmt.Sprintf(format, args...), err}
+}
+
+// misused says of a value that does not fit its schema what Java says; null is what it says of one that is null and must not be.
+func misused(converter string, err error, null string) error {
+	var m *schema.MisuseError
+	if !errors.As(err, &m) {
+		return err
+	}
+	want, _, _ := strings.Cut(strings.TrimPrefix(m.Want, "optional "), " ")
+	class, ok := givenClass(m.Given)
+	switch {
+	case m.Given == "null":
+		err = saidOf(m, "%s", null)
+	case ok:
+		err = saidOf(m, "Invalid type for %s: %s", strings.ToUpper(want), class)
+	}
+	return &DataError{Converter: converter, Err: err}
+}
+
+// givenClass is the class of what a Writer was given, as far as its words tell: they do not know integers apart. It is none of what was given
+// in the wrong order.
+func givenClass(given string) (class string, ok bool) {
+	for t, class := range javaClasses {
+		if given == t.String() {
+			return class, true
+		}
+	}
+	if strings.HasSuffix(given, " bytes") {
+		return javaClasses[schema.Bytes], true
+	}
+	n, err := strconv.ParseInt(given, 10, 64)
+	if n == int64(int32(n)) {
+		return javaClasses[schema.Int32], err == nil
+	}
+	return javaClasses[schema.Int64], err == nil
+}
+
+// javaClass is the class of a value in Java, as its exceptions print it.
+func javaClass(s *schema.Schema, v schema.Value) string {
+	switch {
+	case v.Class() == schema.Instant, s != nil && (s.Name == schema.DateName || s.Name == schema.TimeName || s.Name == schema.TimestampName):
+		return "class java.util.Date"
+	case v.Class() == schema.BigDecimal, s != nil && s.Name == schema.DecimalName:
+		return "class java.math.BigDecimal"
+	}
+	return javaClasses[v.Type()]
+}
+
+var javaClasses = map[schema.Type]string{
+	schema.Boolean: "class java.lang.Boolean", schema.Int8: "class java.lang.Byte", schema.Int16: "class java.lang.Short", schema.Int32: "class java.lang.Integer",
+	schema.Int64: "class java.lang.Long", schema.Float32: "class java.lang.Float", schema.Float64: "class java.lang.Double", schema.String: "class java.lang.String",
+	schema.Bytes: "class [B", schema.Array: "class java.util.ArrayList", schema.Map: "class java.util.HashMap", schema.Struct: "class org.apache.kafka.connect.data.Struct",
+}
+
 func (e *DataError) Error() string {
 	if e.Topic == "" {
 		return fmt.Sprintf("%s: %v", e.Converter, e.Err)
@@ -88,6 +183,3 @@ func (r *valueReader) Read(data []byte, w schema.Writer) error {
 	v.WriteTo(w)
 	return w.Err()
 }
-
-// said makes an error in the words of Kafka Connect's own converters, which people and their tools search for.
-func said(format string, args ...any) error { return fmt.Errorf(format, args...) }

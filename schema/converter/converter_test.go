@@ -132,7 +132,7 @@ func TestNewReports(t *testing.T) {
 		{AvroClass, nil, []string{"schema.registry.url"}, nil},
 		{AvroClass, map[string]string{"schema.registry.url": "localhost:8081"}, []string{"schema.registry.url"}, nil},
 		{AvroClass, map[string]string{"schema.registry.url": "http://h", "enhanced.avro.schema.support": "false", "shema.registry.url": "x"}, nil, []string{"shema.registry.url"}},
-		{AvroClass, map[string]string{"schema.registry.url": "http://h", "enhanced.avro.schema.support": "true", "scrub.invalid.names": "true"}, []string{"enhanced.avro.schema.support", "scrub.invalid.names"}, nil},
+		{AvroClass, map[string]string{"schema.registry.url": "http://h", "enhanced.avro.schema.support": "true", "context.name.strategy": "x.Y", "flatten.unions": "false"}, []string{"context.name.strategy", "flatten.unions"}, nil},
 		{AvroClass, map[string]string{"schema.registry.url": "http://h", "basic.auth.credentials.source": "USER_INFO"}, []string{"basic.auth.user.info"}, nil},
 		{AvroClass, map[string]string{"schema.registry.url": "http://h", "value.subject.name.strategy": "com.example.Mine"}, []string{"value.subject.name.strategy"}, nil},
 		{AvroClass, map[string]string{"schema.registry.url": "http://h", "proxy.host": "p"}, []string{"proxy.port"}, nil},
@@ -230,7 +230,7 @@ func TestJSONMisuse(t *testing.T) {
 		`write field "m[]": end of array given, want string`: func(w schema.Writer) { w.BeginStruct(); w.Int(1); w.BeginMap(1); w.Int(1); w.EndArray() },
 	} {
 		calls(w.Begin(nil))
-		if data, err := w.End(); err == nil || err.Error() != want || data != nil {
+		if data, err := w.End(); err == nil || !strings.HasSuffix(err.Error(), want) || data != nil {
 			t.Errorf("End() = %s, %v, want %s", data, err, want)
 		}
 	}

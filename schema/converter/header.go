@@ -41,6 +41,9 @@ func appendHeader(dst []byte, s *schema.Schema, v schema.Value, embedded bool) [
 	if millis, ok := dateMillis(s, v); ok {
 		return appendHeaderDate(dst, millis)
 	}
+	if v.Class() == schema.Instant {
+		return appendHeaderDate(dst, v.Int())
+	}
 	switch v.Type() {
 	case schema.String:
 		if embedded {
@@ -48,6 +51,9 @@ func appendHeader(dst []byte, s *schema.Schema, v schema.Value, embedded bool) [
 		}
 		return append(dst, v.Text()...)
 	case schema.Bytes:
+		if v.Class() == schema.BigDecimal {
+			return appendDecimal(dst, v.Bytes(), v.Scale())
+		}
 		if embedded {
 			return append(base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes()), '"')
 		}

@@ -325,11 +325,11 @@ func exactInt64(unscaled *big.Int, scale int) (int64, bool) {
 
 func (p *headerParser) array(depth int) (*headerValue, error) {
 	var elems []*headerValue
-	var common *schema.Schema
+	var common schemaMerger
 	for p.hasNext() {
 		if p.consume("]") {
-			values, err := align(elems, common)
-			return &headerValue{schema.ArrayOf(common), schema.OfArray(values)}, err
+			values, err := align(elems, common.common)
+			return &headerValue{schema.ArrayOf(common.common), schema.OfArray(values)}, err
 		}
 		if p.consume(",") {
 			return nil, errHeader
@@ -338,7 +338,7 @@ func (p *headerParser) array(depth int) (*headerValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		common = commonSchema(common, elem)
+		common.add(elem)
 		elems = append(elems, elem)
 		mark := p.mark()
 		if p.consume("]") {
@@ -352,10 +352,10 @@ func (p *headerParser) array(depth int) (*headerValue, error) {
 
 func (p *headerParser) mapOf(depth int) (*headerValue, error) {
 	var keys, values []*headerValue
-	var keySchema, valueSchema *schema.Schema
+	var keySchema, valueSchema schemaMerger
 	for p.hasNext() {
 		if p.consume("}") {
-			return headerMap(keys, values, keySchema, valueSchema)
+			return headerMap(keys, values, keySchema.common, valueSchema.common)
 		}
 		if p.consume(",") {
 			return nil, errHeader
@@ -373,7 +373,8 @@ func (p *headerParser) mapOf(depth int) (*headerValue, error) {
 		}
 		keys, values = append(keys, key), append(values, value)
 		p.consume(",")
-		keySchema, valueSchema = commonSchema(keySchema, key), commonSchema(valueSchema, value)
+		keySchema.add(key)
+		valueSchema.add(value)
 	}
 	return nil, errHeader
 }
@@ -382,6 +383,7 @@ func headerMap(keys, values []*headerValue, keySchema, valueSchema *schema.Schem
 	if keySchema == nil {
 		valueSchema = nil
 	}
+	keys, values = lastOfEach(keys, values, func(i int) string { return headerKey(keys[i].schema, keys[i].value) })
 	k, err := align(keys, keySchema)
 	if err != nil {
 		return nil, err
@@ -390,36 +392,64 @@ func headerMap(keys, values []*headerValue, keySchema, valueSchema *schema.Schem
 	if err != nil {
 		return nil, err
 	}
-	var entries []schema.Entry
-	index := make(map[string]int, len(k)) // of equal keys the last value stays
+	k, v = lastOfEach(k, v, func(i int) string { return headerKey(keySchema, k[i]) }) // converted ones may be equal too
+	entries := make([]schema.Entry, len(k))
 	for i := range k {
-		text := k[i].Type().String() + " " + string(appendHeader(nil, keySchema, k[i], true))
-		if j, ok := index[text]; ok {
-			entries[j].Value = v[i]
-			continue
-		}
-		index[text] = len(entries)
-		entries = append(entries, schema.Entry{Key: k[i], Value: v[i]})
+		entries[i] = schema.Entry{Key: k[i], Value: v[i]}
 	}
 	return &headerValue{schema.MapOf(keySchema, valueSchema), schema.OfMap(entries)}, nil
 }
 
-// commonSchema is Values.commonSchemaFor: the wider of two numeric types, the newer of equal ones, nil when they do not go together.
-func commonSchema(previous *schema.Schema, latest *headerValue) *schema.Schema {
-	if latest == nil {
-		return previous
+func headerKey(s *schema.Schema, v schema.Value) string {
+	return v.Type().String() + " " + string(appendHeader(nil, s, v, true))
+}
+
+// lastOfEach keeps of equal keys the first place and the last value, as a LinkedHashMap does.
+func lastOfEach[K, V any](keys []K, values []V, text func(i int) string) (_ []K, _ []V) {
+	var onceKeys []K
+	var onceValues []V
+	index := make(map[string]int, len(keys))
+	for i := range keys {
+		name := text(i)
+		j, ok := index[name]
+		if ok {
+			onceValues[j] = values[i]
+			continue
+		}
+		index[name] = len(onceKeys)
+		onceKeys, onceValues = append(onceKeys, keys[i]), append(onceValues, values[i])
 	}
-	if previous == nil || previous.Type == latest.schema.Type {
-		return latest.schema
+	return onceKeys, onceValues
+}
+
+// schemaMerger is Values.SchemaMerger: the schema that values have in common.
+type schemaMerger struct {
+	common  *schema.Schema // nil: none yet, or never
+	clashed bool           // two did not go together: there will be none
+}
+
+func (m *schemaMerger) add(v *headerValue) {
+	switch {
+	case v == nil || v.schema == nil || m.clashed:
+	case m.common == nil:
+		m.common = v.schema
+	default:
+		m.common = mergeSchemas(m.common, v.schema)
+		m.clashed = m.common == nil
 	}
-	a, b := previous.Type, latest.schema.Type
-	if a > schema.Float64 || b > schema.Float64 {
+}
+
+// mergeSchemas is the wider of two numeric types, the newer of equal ones, nil when they do not go together.
+func mergeSchemas(previous, latest *schema.Schema) *schema.Schema {
+	switch {
+	case previous.Type == latest.Type:
+		return latest
+	case previous.Type > schema.Float64 || latest.Type > schema.Float64:
 		return nil
-	}
-	if a > b {
+	case previous.Type > latest.Type:
 		return previous
 	}
-	return latest.schema
+	return latest
 }
 
 // align converts values to their common schema; without one they stay as they are.
@@ -429,7 +459,7 @@ func align(values []*headerValue, s *schema.Schema) ([]schema.Value, error) {
 		switch {
 		case s == nil:
 			if v != nil {
-				out[i] = v.value
+				out[i] = loose(v)
 			}
 		case v == nil:
 			return nil, errHeader // a null does not fit a schema that is not optional
@@ -442,6 +472,19 @@ func align(values []*headerValue, s *schema.Schema) ([]schema.Value, error) {
 		}
 	}
 	return out, nil
+}
+
+// loose is a value without its schema: dates and decimals are then Java's.
+func loose(v *headerValue) schema.Value {
+	if millis, ok := dateMillis(v.schema, v.value); ok {
+		return schema.OfInstant(millis)
+	}
+	if v.schema != nil && v.schema.Name == schema.DecimalName {
+		if scale, err := decimalScale(v.schema); err == nil {
+			return schema.OfDecimal(v.value.Bytes(), int32(scale))
+		}
+	}
+	return v.value
 }
 
 // convertHeader is Values.convertTo, as far as guessed values need it.
@@ -458,6 +501,12 @@ func convertHeader(s *schema.Schema, v *headerValue) (schema.Value, bool) {
 		if millis, ok := dateMillis(from, v.value); ok {
 			return schema.OfInt64(millis), true
 		}
+	}
+	if _, date := dateMillis(from, v.value); date && s.Name == "" {
+		return schema.NullValue, false // a date is no number
+	}
+	if n := v.value.Int(); s.Name == schema.TimeName && from.Name == "" && (n < 0 || n > millisPerDay) {
+		return schema.NullValue, false
 	}
 	switch s.Type {
 	case schema.Float32:

@@ -33,12 +33,16 @@ func defaultJSONConfig() jsonConfig {
 
 // jsonKeys is the only place of the option names.
 func (c *jsonConfig) jsonKeys() config.Keys {
+	wide := func(group string, order int) config.Option {
+		return func(k *config.Key) { config.Group(group)(k); config.Sized(config.WidthMedium, order)(k) }
+	}
 	return config.Keys{
-		config.Bool(&c.schemas, "schemas.enable", "Write each value in an envelope with its schema, and want one when reading.", config.Rank(config.High)),
-		config.Int(&c.cacheSize, "schemas.cache.size", "How many schemas are kept ready for reading; 0: none.", math.MinInt32, math.MaxInt32),
-		config.Enum(&c.decimals, "decimal.format", "How decimals are written: BASE64 of their unscaled bytes, or NUMERIC. Both are read.", []string{decimalBase64, decimalNumeric}),
-		config.Bool(&c.replaceNull, "replace.null.with.default", "Write, and read, the default of a field instead of null."),
-		config.String(&c.content, "schema.content", "When reading with schemas.enable: the schema of all values, which then stand without an envelope. A schema as the JsonConverter writes it."),
+		config.Bool(&c.schemas, "schemas.enable", "Write each value in an envelope with its schema, and want one when reading.", config.Rank(config.High), wide("Schemas", 0)),
+		config.Int(&c.cacheSize, "schemas.cache.size", "How many schemas are kept ready for reading; 0: none.", math.MinInt32, math.MaxInt32, config.Rank(config.High), wide("Schemas", 1)),
+		config.String(&c.content, "schema.content", "When reading with schemas.enable: the schema of all values, which then stand without an envelope. A schema as the JsonConverter writes it.",
+			config.Null(), config.Rank(config.High), wide("Schemas", 2)),
+		config.Enum(&c.decimals, "decimal.format", "How decimals are written: BASE64 of their unscaled bytes, or NUMERIC. Both are read.", []string{decimalBase64, decimalNumeric}, config.Rank(config.Low), wide("Serialization", 0)),
+		config.Bool(&c.replaceNull, "replace.null.with.default", "Write, and read, the default of a field instead of null.", config.Rank(config.Low), wide("Serialization", 1)),
 	}
 }
 
@@ -68,16 +72,23 @@ func newJSONConverter(props map[string]string, _ bool, _ Env) (Converter, config
 	j := &jsonConverter{options: c.options(), readers: newCache[string, *jsonReader](c.cacheSize)}
 	j.decoders.New = func() any { return new(jsonDecoder) }
 	var fixed *schema.Schema
-	if c.schemas && c.content != "" {
+	if text := strings.TrimSpace(c.content); text == "null" { // as good as none
+		c.content = ""
+	}
+	if c.content != "" {
 		t, err := parseTree([]byte(c.content))
-		if err == nil {
-			fixed, err = jsonSchemaTo(t, j.options)
-		}
 		if err != nil {
+			report.Fail("schema.content", "Failed to parse schema in converter config due to serialization error: %v (option %q)", err, "schema.content")
+			return nil, report
+		}
+		if fixed, err = jsonSchemaTo(t, j.options); err != nil {
 			report.Fail("schema.content", "Invalid value of configuration schema.content: %v", err)
 		}
 	}
-	if !c.schemas || c.content != "" {
+	if !c.schemas { // then it was only checked
+		fixed = nil
+	}
+	if len(report.Errors) == 0 && (!c.schemas || c.content != "") {
 		r, err := j.newReader(fixed, false)
 		if err != nil {
 			report.Fail("schema.content", "Invalid value of configuration schema.content: %v", err)
@@ -101,17 +112,10 @@ func (j *jsonConverter) newReader(s *schema.Schema, enveloped bool) (*jsonReader
 func (j *jsonConverter) fail(topic string, err error) error {
 	var syntax *syntaxError
 	if errors.As(err, &syntax) {
-		err = errors.Join(said("Converting byte[] to Kafka Connect data failed due to serialization error"), err)
-		err = &joined{err}
+		err = saidOf(err, "Converting byte[] to Kafka Connect data failed due to serialization error: ")
 	}
 	return &DataError{Converter: "JsonConverter", Topic: topic, Err: err}
 }
-
-// joined prints an errors.Join on one line.
-type joined struct{ error }
-
-func (j *joined) Error() string { return strings.ReplaceAll(j.error.Error(), "\n", ": ") }
-func (j *joined) Unwrap() error { return j.error }
 
 // NewSerializer implements Converter.
 func (j *jsonConverter) NewSerializer(_ context.Context, topic string, s *schema.Schema) (Serializer, error) {
@@ -151,7 +155,7 @@ func (s *jsonSerializer) End() ([]byte, error) {
 	out := s.buf
 	s.buf, s.cur = nil, deadJSON
 	if err != nil {
-		return nil, err
+		return nil, misused("JsonConverter", err, "Conversion error: null value for field that is required and has no default value")
 	}
 	if len(s.head) > 0 {
 		out = append(out, '}')

@@ -39,7 +39,7 @@ func newJSONPlan(s *schema.Schema, o jsonOptions) (*jsonReadPlan, error) {
 	case s.Name == schema.DecimalName && s.Type == schema.Bytes:
 		p.logical = s.Name
 		if p.scale, err = decimalScale(s); err != nil {
-			return nil, said("Invalid bytes for Decimal field: %w", err)
+			return nil, saidOf(err, "Invalid bytes for Decimal field")
 		}
 	case s.Name == schema.DateName && s.Type == schema.Int32, s.Name == schema.TimeName && s.Type == schema.Int32, s.Name == schema.TimestampName && s.Type == schema.Int64:
 		p.logical = s.Name
@@ -202,7 +202,9 @@ func (d *jsonDecoder) float(t schema.Type, c byte) (v schema.Value, err error) {
 		if t == schema.Float32 {
 			bits = 32
 		}
-		f, _ = strconv.ParseFloat(string(text), bits) // out of range is infinite, as in Java
+		if f, _ = strconv.ParseFloat(string(text), bits); f == 0 { // out of range is infinite, as in Java, which reads a BigDecimal: it has no -0
+			f = 0
+		}
 	case "STRING":
 		var text []byte
 		if text, err = d.str(); err != nil {
@@ -304,7 +306,7 @@ func (d *jsonDecoder) base64() ([]byte, error) {
 	room := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(room, text)
 	if err != nil {
-		return nil, said("Invalid bytes field: %w", err)
+		return nil, saidOf(err, "Invalid bytes field")
 	}
 	return room[:n], nil
 }
@@ -345,7 +347,7 @@ func (d *jsonDecoder) decimal(p *jsonReadPlan, c byte) (schema.Value, error) {
 	case "STRING":
 		b, err := d.base64()
 		if err != nil {
-			return schema.NullValue, said("Invalid bytes for Decimal field: %w", err)
+			return schema.NullValue, saidOf(err, "Invalid bytes for Decimal field")
 		}
 		return schema.OfBytes(b), nil
 	case "NUMBER":
@@ -490,7 +492,27 @@ func (d *jsonDecoder) mapOf(p *jsonReadPlan, c byte) (schema.Value, error) {
 			more, err = d.more(']')
 		}
 	}
-	return schema.OfMap(entries), err
+	return schema.OfMap(lastOfEqual(p.schema.Key, entries)), err
+}
+
+// lastOfEqual leaves of entries with equal keys the last value, at the place of the first.
+func lastOfEqual(key *schema.Schema, entries []schema.Entry) []schema.Entry {
+	if len(entries) < 2 {
+		return entries
+	}
+	index := make(map[string]int, len(entries))
+	var text []byte
+	out := entries[:0]
+	for _, e := range entries {
+		text = appendHeader(append(text[:0], byte(e.Key.Type())), key, e.Key, true)
+		if at, ok := index[string(text)]; ok {
+			out[at].Value = e.Value
+			continue
+		}
+		index[string(text)] = len(out)
+		out = append(out, e)
+	}
+	return out
 }
 
 // pair reads [key, value].
@@ -595,5 +617,8 @@ func (d *jsonDecoder) any(c byte) (schema.Value, error) {
 		return schema.OfInt64(javaLong(text, true)), nil
 	}
 	f, _ := strconv.ParseFloat(string(text), 64) // out of range is infinite, as in Java
+	if f == 0 {
+		f = 0 // a BigDecimal has no -0
+	}
 	return schema.OfFloat64(f), nil
 }

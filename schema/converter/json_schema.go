@@ -141,7 +141,7 @@ func jsonFieldsTo(s *schema.Schema, t *tree, o jsonOptions) error {
 			return said("Struct schema's field name not specified properly")
 		}
 		if s.Field(name) >= 0 {
-			return said("Cannot create field because of field name duplication %s", name)
+			return &saying{class: "org.apache.kafka.connect.errors.SchemaBuilderException", message: "Cannot create field because of field name duplication " + name}
 		}
 		fs, err := jsonSchemaTo(&fields.elems[i], o)
 		if err != nil {
@@ -181,7 +181,7 @@ func jsonMetadataTo(s *schema.Schema, t *tree, o jsonOptions) error {
 	d := jsonDecoder{}
 	v, err := d.decode(plan, m.appendTo(nil))
 	if err != nil {
-		return said("Invalid default value: %w", err)
+		return saidOf(err, "Invalid default value")
 	}
 	if !v.IsNull() {
 		s.Default = &v

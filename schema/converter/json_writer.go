@@ -2,6 +2,7 @@ package converter
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -398,6 +399,9 @@ func appendJSONValue(dst []byte, s *schema.Schema, v schema.Value, o jsonOptions
 }
 
 func appendJSONAny(dst []byte, v schema.Value) (_ []byte, err error) {
+	if v.Class() != schema.NoClass {
+		return nil, said("Java class %s does not have corresponding schema type.", javaClass(nil, v))
+	}
 	switch v.Type() {
 	case schema.Invalid:
 		return append(dst, "null"...), nil
@@ -425,7 +429,7 @@ func appendJSONAny(dst []byte, v schema.Value) (_ []byte, err error) {
 	case schema.Map:
 		return appendJSONAnyMap(dst, v.Map())
 	case schema.Struct:
-		return nil, fmt.Errorf("a struct cannot be written without a schema")
+		return nil, saidOf(errors.New("a struct cannot be written without a schema"), "Mismatching schema.")
 	}
 	return strconv.AppendInt(dst, v.Int(), 10), nil
 }

@@ -15,6 +15,7 @@ const (
 	ByteArrayClass     = "org.apache.kafka.connect.converters.ByteArrayConverter"
 	SimpleHeaderClass  = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
 	debeziumBytesClass = "io.debezium.converters.ByteArrayConverter"
+	binaryDataClass    = "io.debezium.converters.BinaryDataConverter" // the same for Values
 	numbersPackage     = "org.apache.kafka.connect.converters."
 )
 
@@ -41,8 +42,9 @@ func classes() []class {
 		{AvroClass, newAvro, func() config.Keys { c := defaultAvroConfig(); return c.avroKeys() }},
 		{JSONClass, newJSONConverter, func() config.Keys { c := defaultJSONConfig(); return c.jsonKeys() }},
 		{StringClass, newStringConverter, func() config.Keys { return stringKeys(new(string)) }},
-		{ByteArrayClass, newByteArrayConverter, func() config.Keys { c := byteArrayConfig{}; return c.keys() }},
+		{ByteArrayClass, newByteArrayConverter, none}, // the delegate is Debezium's
 		{debeziumBytesClass, newByteArrayConverter, func() config.Keys { c := byteArrayConfig{}; return c.keys() }},
+		{binaryDataClass, newByteArrayConverter, func() config.Keys { c := byteArrayConfig{}; return c.keys() }},
 		{numbersPackage + "BooleanConverter", newNumberConverter(booleanFormat), none},
 		{numbersPackage + "ShortConverter", newNumberConverter(shortFormat), none},
 		{numbersPackage + "IntegerConverter", newNumberConverter(integerFormat), none},
@@ -70,6 +72,20 @@ func Keys(className string) (config.Keys, bool) {
 	}
 	return nil, className == SimpleHeaderClass
 }
+
+// instead says what to use for the converters that people have and that do not exist here.
+var instead = map[string]string{
+	"io.confluent.connect.json.JsonSchemaConverter":                            "use " + AvroClass + ", or " + JSONClass,
+	"io.confluent.connect.protobuf.ProtobufConverter":                          "use " + AvroClass + ", or " + JSONClass,
+	"io.apicurio.registry.utils.converter.AvroConverter":                       "use " + AvroClass + " with the registry's schema.registry.url=http://HOST:PORT/apis/ccompat/v7",
+	"io.apicurio.registry.utils.converter.ExtJsonConverter":                    "use " + JSONClass + ", which keeps the schema in the record, or " + AvroClass,
+	"io.apicurio.registry.utils.converter.SerdeBasedConverter":                 "use " + AvroClass + " with the registry's schema.registry.url=http://HOST:PORT/apis/ccompat/v7",
+	"io.debezium.converters.CloudEventsConverter":                              "use " + AvroClass + " or " + JSONClass,
+	"com.amazonaws.services.schemaregistry.kafkaconnect.AWSKafkaAvroConverter": "use " + AvroClass + " with a Confluent-compatible registry",
+}
+
+// Instead says what to use in place of a class of a converter that does not exist here; "" of a class that nobody knows.
+func Instead(className string) string { return instead[className] }
 
 // New makes the converter that a class selects. props are its options without the prefix (value.converter.schemas.enable is
 // schemas.enable here). It does not connect. The Converter is nil when the Report has errors.

@@ -84,18 +84,27 @@ func (c *numberConverter) class() string {
 	return strings.ToUpper(c.name[:1]) + c.name[1:] + "Converter"
 }
 
-func (c *numberConverter) fail(topic, format string, args ...any) error {
-	return &DataError{Converter: c.class(), Topic: topic, Err: fmt.Errorf(format, args...)}
+func (c *numberConverter) fail(topic string, err error) error {
+	return &DataError{Converter: c.class(), Topic: topic, Err: err}
+}
+
+// refuse says that a value is of another class.
+func (c *numberConverter) refuse(topic, class string) error {
+	if c.strict {
+		return c.fail(topic, said("%s is not compatible with objects of type %s", c.class(), class))
+	}
+	return c.fail(topic, said("Failed to serialize to %s (was %s): ", c.name, class))
 }
 
 // NewSerializer implements Converter.
 func (c *numberConverter) NewSerializer(_ context.Context, topic string, s *schema.Schema) (Serializer, error) {
 	if c.strict && s != nil && s.Type != c.typ {
-		return nil, c.fail(topic, "Invalid schema type for %s: %s", c.class(), strings.ToUpper(s.Type.String()))
+		return nil, c.fail(topic, said("Invalid schema type for %s: %s", c.class(), strings.ToUpper(s.Type.String())))
 	}
-	return &builtSerializer{values: schema.NewBuilder(s), append: func(dst []byte, v schema.Value) ([]byte, error) {
-		if v.Type() != c.typ {
-			return nil, c.fail(topic, "Failed to serialize to %s (was %s)", c.name, v.Type())
+	refuse := func(class string) error { return c.refuse(topic, class) }
+	return &builtSerializer{values: schema.NewBuilder(s), refuse: refuse, append: func(dst []byte, v schema.Value) ([]byte, error) {
+		if class := javaClass(s, v); class != javaClasses[c.typ] {
+			return nil, c.refuse(topic, class)
 		}
 		return c.append(dst, v), nil
 	}}, nil
@@ -107,7 +116,7 @@ func (c *numberConverter) value(data []byte) (schema.Value, error) {
 			return v, nil
 		}
 	}
-	return schema.NullValue, said("Failed to deserialize %s: %d bytes %x, want %d", c.name, len(data), data[:min(len(data), 16)], c.size)
+	return schema.NullValue, saidOf(fmt.Errorf("%d bytes %x, want %d", len(data), data[:min(len(data), 16)], c.size), "Failed to deserialize %s: ", c.name)
 }
 
 // Deserialize implements Converter.
@@ -117,7 +126,7 @@ func (c *numberConverter) Deserialize(_ context.Context, topic string, data []by
 	}
 	v, err := c.value(data)
 	if err != nil {
-		return nil, schema.NullValue, c.fail(topic, "%w", err)
+		return nil, schema.NullValue, c.fail(topic, err)
 	}
 	return c.written, v, nil
 }

@@ -3,6 +3,7 @@ package converter
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -26,13 +27,20 @@ type charset struct {
 	decode func(data []byte) string
 }
 
-// charsets are Java's standard ones, by their names in lower case without separators.
+// charsets are Java's standard ones, and those of old files in Western Europe, by their names in lower case without separators.
 var charsets = map[string]charset{
-	"utf8":     {func(dst []byte, text string) []byte { return append(dst, validUTF8([]byte(text))...) }, func(data []byte) string { return string(validUTF8(data)) }},
-	"iso88591": {encodeBytes(0xFF), decodeLatin1},
-	"latin1":   {encodeBytes(0xFF), decodeLatin1},
-	"usascii":  {encodeBytes(0x7F), decodeASCII},
-	"ascii":    {encodeBytes(0x7F), decodeASCII},
+	"utf8":        {func(dst []byte, text string) []byte { return append(dst, validUTF8([]byte(text))...) }, func(data []byte) string { return string(validUTF8(data)) }},
+	"utf32":       {func(dst []byte, text string) []byte { return encodeUTF32(dst, text, binary.BigEndian) }, decodeUTF32BOM},
+	"utf32be":     {func(dst []byte, text string) []byte { return encodeUTF32(dst, text, binary.BigEndian) }, func(data []byte) string { return decodeUTF32(data, binary.BigEndian) }},
+	"utf32le":     {func(dst []byte, text string) []byte { return encodeUTF32(dst, text, binary.LittleEndian) }, func(data []byte) string { return decodeUTF32(data, binary.LittleEndian) }},
+	"windows1252": {encodeTable(&windows1252), decodeTable(&windows1252)},
+	"cp1252":      {encodeTable(&windows1252), decodeTable(&windows1252)},
+	"iso885915":   {encodeTable(&latin9), decodeTable(&latin9)},
+	"latin9":      {encodeTable(&latin9), decodeTable(&latin9)},
+	"iso88591":    {encodeBytes(0xFF), decodeLatin1},
+	"latin1":      {encodeBytes(0xFF), decodeLatin1},
+	"usascii":     {encodeBytes(0x7F), decodeASCII},
+	"ascii":       {encodeBytes(0x7F), decodeASCII},
 	"utf16": {func(dst []byte, text string) []byte {
 		return encodeUTF16(append(dst, 0xFE, 0xFF), text, binary.BigEndian)
 	}, decodeUTF16BOM},
@@ -44,7 +52,7 @@ var charsets = map[string]charset{
 func stringKeys(encoding *string) config.Keys {
 	*encoding = "UTF-8"
 	return config.Keys{
-		config.String(encoding, "converter.encoding", "Java name of the character encoding: UTF-8, ISO-8859-1, US-ASCII, UTF-16, UTF-16BE or UTF-16LE.", config.Check(func(text string) error {
+		config.String(encoding, "converter.encoding", "Java name of the character encoding: UTF-8, ISO-8859-1, US-ASCII, ISO-8859-15, windows-1252, UTF-16 or UTF-32, with BE or LE behind them for the order of bytes.", config.Rank(config.High), config.Sized(config.WidthMedium, 0), config.Check(func(text string) error {
 			if charsets[charsetName(text)].encode == nil {
 				return said("Unsupported encoding %s", text)
 			}
@@ -79,6 +87,7 @@ func (c *stringConverter) NewSerializer(_ context.Context, _ string, s *schema.S
 // builtSerializer makes a Value and appends it as a whole. Null is null bytes.
 type builtSerializer struct {
 	values *schema.Builder
+	refuse func(class string) error // of a value that does not fit the schema; nil: the Builder says it
 	dst    []byte
 	append func(dst []byte, v schema.Value) ([]byte, error)
 }
@@ -93,6 +102,12 @@ func (s *builtSerializer) Begin(dst []byte) schema.Writer {
 // End implements Serializer.
 func (s *builtSerializer) End() ([]byte, error) {
 	v, err := built(s.values)
+	var misuse *schema.MisuseError
+	if s.refuse != nil && errors.As(err, &misuse) {
+		if class, ok := givenClass(misuse.Given); ok {
+			return nil, s.refuse(class)
+		}
+	}
 	if err != nil || v.IsNull() {
 		return nil, err
 	}
@@ -122,6 +137,9 @@ func (c *stringConverter) Reader(_ context.Context, _ string, data []byte) (sche
 // Close implements Converter.
 func (c *stringConverter) Close() {}
 
+// ValidUTF8 replaces what is no UTF-8 by U+FFFD as Java's decoder does. Text that is valid is given back itself.
+func ValidUTF8(data []byte) []byte { return validUTF8(data) }
+
 // appendJavaText appends what Java's toString() gives for a value. Of bytes that is an object's address in Java; here it is a hash of
 // the content in the same form, so that it is as useless but the same every time.
 func appendJavaText(dst []byte, s *schema.Schema, v schema.Value) []byte {
@@ -129,6 +147,12 @@ func appendJavaText(dst []byte, s *schema.Schema, v schema.Value) []byte {
 		if text, ok := appendJavaLogical(dst, s, v); ok {
 			return text
 		}
+	}
+	switch v.Class() {
+	case schema.Instant:
+		return appendJavaDate(dst, v.Int())
+	case schema.BigDecimal:
+		return appendDecimal(dst, v.Bytes(), v.Scale())
 	}
 	switch v.Type() {
 	case schema.Invalid:
@@ -208,7 +232,12 @@ func appendJavaLogical(dst []byte, s *schema.Schema, v schema.Value) ([]byte, bo
 	if !ok {
 		return dst, false
 	}
-	return time.UnixMilli(millis).UTC().AppendFormat(dst, "Mon Jan 02 15:04:05 UTC 2006"), true
+	return appendJavaDate(dst, millis), true
+}
+
+// appendJavaDate is toString() of java.util.Date in the time zone UTC.
+func appendJavaDate(dst []byte, millis int64) []byte {
+	return time.UnixMilli(millis).UTC().AppendFormat(dst, "Mon Jan 02 15:04:05 UTC 2006")
 }
 
 // dateMillis is the java.util.Date of a Date, Time or Timestamp.
