@@ -115,7 +115,7 @@ func (c *Config) valueKeys() config.Keys {
 			config.Group(groupConnector), config.Alias("toasted.value.placeholder")),
 		config.Enum(&c.OnFailure, "event.converting.failure.handling.mode",
 			"What becomes of a value that its column's schema cannot hold: the task fails (fail), or null is written, with a warning (warn) or without (skip).",
-			[]OnFailure{FailureFail, FailureWarn, FailureSkip}, config.Group(groupConnector)),
+			[]OnFailure{FailureWarn, FailureFail, FailureSkip}, config.Group(groupConnector)),
 	}
 }
 

@@ -69,6 +69,38 @@ func (e *PositionError) Error() string {
 // Retriable is false: going on would skip records.
 func (e *PositionError) Retriable() bool { return false }
 
+// FencedError: another producer has taken the transactional id over, or it was fenced on purpose: what this one sends is refused for good.
+type FencedError struct {
+	Op  string
+	ID  string // transactional.id
+	Err error
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("%s: the producer with transactional.id %q is fenced: another one has taken its place: %v", e.Op, e.ID, e.Err)
+}
+func (e *FencedError) Unwrap() error { return e.Err }
+
+// Retriable is false: taking the id back would fence whoever has it rightly.
+func (e *FencedError) Retriable() bool { return false }
+
+// TransactionError: the coordinator does not know the transaction any more, most often because it was open for longer than
+// transaction.timeout.ms. Nothing of it was committed.
+type TransactionError struct {
+	Op  string
+	ID  string // transactional.id
+	Err error
+}
+
+func (e *TransactionError) Error() string {
+	return fmt.Sprintf("%s: the transaction of transactional.id %q was given up by the broker; "+
+		"if it was open for too long, raise transaction.timeout.ms of the producer or commit more often: %v", e.Op, e.ID, e.Err)
+}
+func (e *TransactionError) Unwrap() error { return e.Err }
+
+// Retriable is true: the records can be sent anew, in another transaction.
+func (e *TransactionError) Retriable() bool { return true }
+
 // BrokerError is any other error a broker answered.
 type BrokerError struct {
 	Op        string
@@ -100,6 +132,11 @@ func (e *RecordTooLargeError) Error() string {
 }
 
 func (e *RecordTooLargeError) Unwrap() error { return e.Err }
+
+// Exception is the class and the message of the exception in Java.
+func (e *RecordTooLargeError) Exception() (class, message string) {
+	return "org.apache.kafka.common.errors.RecordTooLargeException", e.Error()
+}
 
 // Retriable is false: the same record comes back.
 func (e *RecordTooLargeError) Retriable() bool { return false }

@@ -42,32 +42,66 @@ type Publication struct {
 // EnsurePublication checks or makes the publication and returns its exact name. On a standby nothing can be made; what must be done on the
 // primary is in the error then.
 func EnsurePublication(ctx context.Context, conn *pgx.Conn, p Publication) (name string, err error) {
+	plan, err := PlanPublication(ctx, conn, p)
+	switch {
+	case err != nil:
+		return "", err
+	case plan.SQL == "":
+		return plan.Name, nil
+	case plan.Exists:
+		return plan.Name, plan.alter(ctx, conn)
+	}
+	return plan.Name, plan.create(ctx, conn)
+}
+
+// PublicationPlan is what would be done about a publication.
+type PublicationPlan struct {
+	Name      string // its exact one
+	Exists    bool
+	AllTables bool   // it is FOR ALL TABLES
+	SQL       string // what would be run; "": nothing
+}
+
+// PlanPublication tells what EnsurePublication would do, and does nothing.
+func PlanPublication(ctx context.Context, conn *pgx.Conn, p Publication) (plan PublicationPlan, err error) {
 	var allTables, found, standby bool
+	var name string
 	// CREATE PUBLICATION folded an unquoted name; a quoted one is found by its exact text first.
 	err = conn.QueryRow(ctx, `SELECT pg_is_in_recovery(), p.pubname IS NOT NULL, coalesce(p.pubname, lower($1::text)), coalesce(p.puballtables, false)
 		FROM (SELECT) one LEFT JOIN (SELECT pubname::text, puballtables FROM pg_publication WHERE pubname::text IN ($1::text, lower($1::text))
 		ORDER BY pubname::text = $1::text DESC LIMIT 1) p ON true`,
 		p.Name).Scan(&standby, &found, &name, &allTables)
 	if err != nil {
-		return "", pgerror.Wrap(err, "look up publication %q", p.Name)
+		return plan, pgerror.Wrap(err, "look up publication %q", p.Name)
 	}
+	plan = PublicationPlan{Name: name, Exists: found, AllTables: allTables}
 	switch {
 	case p.Mode == Disabled && !found:
-		return "", &PublicationError{name, fmt.Errorf("%w, and publication.autocreate.mode=disabled forbids to make it; run CREATE PUBLICATION %s FOR TABLE …, or set another mode", ErrPublicationMissing, quoteIdentifier(name))}
+		return plan, &PublicationError{name, fmt.Errorf("%w, and publication.autocreate.mode=disabled forbids to make it; run CREATE PUBLICATION %s FOR TABLE …, or set another mode", ErrPublicationMissing, quoteIdentifier(name))}
 	case p.Mode == Filtered && allTables:
-		return "", &PublicationError{name, errors.New("it is FOR ALL TABLES, which publication.autocreate.mode=filtered cannot narrow; drop it, name another one in publication.name, or set the mode to all_tables or disabled")}
+		return plan, &PublicationError{name, errors.New("it is FOR ALL TABLES, which publication.autocreate.mode=filtered cannot narrow; drop it, name another one in publication.name, or set the mode to all_tables or disabled")}
 	case p.Mode == Filtered && len(p.Tables) == 0:
-		return "", &PublicationError{name, errors.New("no table of the database matches the connector's filters, so publication.autocreate.mode=filtered has none to publish; check table.include.list and schema.include.list")}
+		return plan, &PublicationError{name, errors.New("no table of the database matches the connector's filters, so publication.autocreate.mode=filtered has none to publish; check table.include.list and schema.include.list")}
 	case !found:
-		return name, p.create(ctx, conn, name, standby)
+		plan.SQL = p.creation(name)
+		if standby {
+			return plan, &PublicationError{name, fmt.Errorf("%w, and this server is a standby; run on its primary: %s", ErrPublicationMissing, plan.SQL)}
+		}
 	case p.Mode == Filtered:
-		return name, p.alter(ctx, conn, name, standby)
+		same, err := p.publishes(ctx, conn, name)
+		if err != nil || same {
+			return plan, err
+		}
+		plan.SQL = p.alteration(name)
+		if standby {
+			return plan, &PublicationError{name, fmt.Errorf("its tables are not the captured ones, and this server is a standby; run on its primary: %s", plan.SQL)}
+		}
 	}
-	return name, nil
+	return plan, nil
 }
 
-// create makes the publication.
-func (p *Publication) create(ctx context.Context, conn *pgx.Conn, name string, standby bool) error {
+// creation is the statement that makes the publication.
+func (p *Publication) creation(name string) string {
 	sql := "CREATE PUBLICATION " + quoteIdentifier(name)
 	switch p.Mode {
 	case AllTables:
@@ -85,38 +119,38 @@ func (p *Publication) create(ctx context.Context, conn *pgx.Conn, name string, s
 	if with != nil {
 		sql += " WITH (" + strings.Join(with, ", ") + ")"
 	}
-	if standby {
-		return &PublicationError{name, fmt.Errorf("%w, and this server is a standby; run on its primary: %s", ErrPublicationMissing, sql)}
-	}
-	_, err := conn.Exec(ctx, sql)
+	return sql
+}
+
+// create makes the publication.
+func (p *PublicationPlan) create(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, p.SQL)
 	switch pgerror.Code(err) {
 	case "42710": // duplicate_object: another connector was faster
 		return nil
 	case "42501": // insufficient_privilege
-		return &PublicationError{name, fmt.Errorf("%w; FOR ALL TABLES needs a superuser, other publications CREATE on the database and ownership of the tables: "+
-			"let such a role run %s and set publication.autocreate.mode=disabled, or set it to filtered", err, sql)}
+		return &PublicationError{p.Name, fmt.Errorf("%w; FOR ALL TABLES needs a superuser, other publications CREATE on the database and ownership of the tables: "+
+			"let such a role run %s and set publication.autocreate.mode=disabled, or set it to filtered", err, p.SQL)}
 	}
-	return pgerror.Wrap(err, "create publication %q", name)
+	return pgerror.Wrap(err, "create publication %q", p.Name)
 }
 
-// alter makes the publication's tables those that are captured.
-func (p *Publication) alter(ctx context.Context, conn *pgx.Conn, name string, standby bool) error {
-	same, err := p.publishes(ctx, conn, name)
-	if err != nil || same {
-		return err
-	}
+// alteration is the statement that makes the publication's tables those that are captured.
+func (p *Publication) alteration(name string) string {
 	sql := "ALTER PUBLICATION " + quoteIdentifier(name) + " SET TABLE " + tableList(p.Tables)
 	if p.Operations != nil { // PostgreSQL has no statement for both; sent together they are one transaction
 		sql += "; ALTER PUBLICATION " + quoteIdentifier(name) + " SET (publish = " + quoteLiteral(strings.Join(p.Operations, ", ")) + ")"
 	}
-	if standby {
-		return &PublicationError{name, fmt.Errorf("its tables are not the captured ones, and this server is a standby; run on its primary: %s", sql)}
-	}
-	_, err = conn.PgConn().Exec(ctx, sql).ReadAll()
+	return sql
+}
+
+// alter makes the publication's tables those that are captured.
+func (p *PublicationPlan) alter(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.PgConn().Exec(ctx, p.SQL).ReadAll()
 	if pgerror.Code(err) == "42501" { // insufficient_privilege
-		return &PublicationError{name, fmt.Errorf("%w; its owner, who must own the tables too, runs %s, and publication.autocreate.mode is set to disabled", err, sql)}
+		return &PublicationError{p.Name, fmt.Errorf("%w; its owner, who must own the tables too, runs %s, and publication.autocreate.mode is set to disabled", err, p.SQL)}
 	}
-	return pgerror.Wrap(err, "alter publication %q", name)
+	return pgerror.Wrap(err, "alter publication %q", p.Name)
 }
 
 // publishes tells whether the publication lists exactly the captured tables. The lists are compared, not what they expand to: a partitioned

@@ -125,8 +125,14 @@ func (b *blockingRun) read(ctx context.Context) error {
 	if err := b.arrange(ctx, snap, tables, r); err != nil {
 		return err
 	}
+	b.pub.counts.scanBegins(r.names())
 	err = r.run(ctx, snap)
 	b.failed = r.failed
+	if err != nil {
+		b.pub.counts.scanEnds(scanAborted)
+	} else {
+		b.pub.counts.scanEnds(scanCompleted)
+	}
 	return err
 }
 

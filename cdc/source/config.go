@@ -41,6 +41,7 @@ type Config struct {
 	SnapshotOverrides             []string
 	Overrides                     map[string]string // by schema.table
 	SnapshotDelay, StreamingDelay time.Duration
+	LagInterval                   time.Duration
 
 	Heartbeat      time.Duration
 	HeartbeatQuery string
@@ -74,6 +75,7 @@ func DefaultConfig() Config {
 		Publication:       "dbz_publication",
 		PublicationMode:   replication.AllTables,
 		StatusInterval:    10 * time.Second, // a sixth of wal_sender_timeout's default
+		LagInterval:       5 * time.Second,
 		IgnoreBuiltin:     true,
 		SnapshotMode:      SnapshotInitial,
 		SnapshotIsolation: snapshot.Serializable,

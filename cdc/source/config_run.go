@@ -30,10 +30,11 @@ type runConfig struct {
 	batchSize, queueSize int // of Debezium's queue; only checked
 	maxRetries           int // errors.max.retries and the next: the worker reads them too, and acts on them
 	restartWait          time.Duration
+	validation           time.Duration // connection.validation.timeout.ms
 }
 
 func defaultRunConfig() runConfig {
-	return runConfig{onFailure: eventFail, sanitize: sanitizePattern, batchSize: 2048, queueSize: 8192, maxRetries: -1, restartWait: 10 * time.Second}
+	return runConfig{onFailure: eventFail, sanitize: sanitizePattern, batchSize: 2048, queueSize: 8192, maxRetries: -1, restartWait: 10 * time.Second, validation: time.Minute}
 }
 
 // sanitizePattern is the default of custom.sanitize.pattern.
@@ -44,20 +45,21 @@ func (c *Config) runKeys() config.Keys {
 	advanced, low := config.Group(groupAdvanced), config.Rank(config.Low)
 	positive := config.Says("A long value is expected", "A positive, non-zero integer value is expected")
 	refresh, oldPrefix := refreshMode("columns_diff"), "__debezium-heartbeat"
-	activity, poll, validation := 10*time.Minute, 500*time.Millisecond, time.Minute
+	activity, poll := 10*time.Minute, 500*time.Millisecond
 	return config.Keys{
 		config.Millis(&c.Heartbeat, "heartbeat.interval.ms", "Time between heartbeat records; 0 for none.", 0, config.Group(groupHeartbeat), config.As32()),
 		config.String(&c.HeartbeatQuery, "heartbeat.action.query", "Statement that is run with every heartbeat, on a connection of its own; needs heartbeat.interval.ms.", config.Group(groupHeartbeat), low, config.Null()),
 		config.Enum(&c.Run.onFailure, "event.processing.failure.handling.mode", "What to do with a change of which no record can be made: stop (fail), or leave it out, which loses it: with a warning (warn) or without (skip, ignore). "+
-			"event.converting.failure.handling.mode=fail makes such changes of values that do not fit.", []onEventFailure{eventFail, eventWarn, eventSkip, eventIgnore}, advanced),
+			"event.converting.failure.handling.mode=fail makes such changes of values that do not fit.", []onEventFailure{eventWarn, eventFail, eventSkip, eventIgnore}, advanced),
 		config.Int(&c.Run.maxRetries, "errors.max.retries", "How often in a row a task that failed for a reason that passes is started again: 0 for never, less for ever.", math.MinInt32, math.MaxInt32, advanced, low,
 			config.Says("An integer is expected", "An integer is expected")),
 		config.Millis(&c.Run.restartWait, "retriable.restart.connector.wait.ms", "Pause before such a start. Without the option it is half a second, doubled with each failure in a row, half a minute at most.",
 			time.Millisecond, advanced, low),
 		config.Long(&c.QueueBytes, "max.queue.size.in.bytes", "Bound on the bytes of changes that were read and wait to be published; 0 for 2 MiB.", 0, math.MaxInt64, advanced),
+		config.Millis(&c.LagInterval, "lag.interval.ms", "How often the server is asked where it stands and what the slot holds back, for the metrics of the lag, on a connection of its own; 0 for never.", 0, advanced, low),
 		config.String(&c.Run.sanitize, "custom.sanitize.pattern", "Names of options whose values the log hides, beside those that are secrets by themselves: a regular expression on the whole name, in any case.", advanced, low, config.Check(checkSanitize)),
 
-		config.Millis(&validation, "connection.validation.timeout.ms", "No connection is made when a connector is created: its task connects, says what fails, and tries again when that may pass.", time.Millisecond, advanced, low, config.WithoutEffect()),
+		config.Millis(&c.Run.validation, "connection.validation.timeout.ms", "How long connecting to the database may take when a connector is validated, created or changed; one that cannot be connected for is refused.", time.Millisecond, advanced, low),
 		config.Int(&c.Run.batchSize, "max.batch.size", "Changes go on as soon as they are decoded, and batches are bounded by max.queue.size.in.bytes; only checked.", 1, math.MaxInt32, advanced, config.WithoutEffect()),
 		config.Int(&c.Run.queueSize, "max.queue.size", "The queue is bounded by max.queue.size.in.bytes; only checked.", math.MinInt32, math.MaxInt32, advanced, config.WithoutEffect()),
 		config.Millis(&poll, "poll.interval.ms", "Nothing is polled: changes are waited for.", time.Millisecond, advanced, positive, config.WithoutEffect()),

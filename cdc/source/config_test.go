@@ -32,7 +32,7 @@ func TestParseErrors(t *testing.T) {
 		{"slot.stream.params", "proto_version=2", "the protocol version is 1"},
 		{"slot.stream.params", "origin", "not of the form name=value"},
 		{"schema.include.list", "a.(b", "Unclosed group near index 4"},
-		{"snapshot.mode", "sometimes", "Value must be one of always, initial, initial_only, no_data, when_needed, configuration_based, custom"},
+		{"snapshot.mode", "sometimes", "Value must be one of always, initial_only, configuration_based, when_needed, initial, custom, no_data"},
 		{"snapshot.mode", "custom", "snapshot.mode=configuration_based with its five options"},
 		{"snapshot.query.mode", "custom", "snapshot.select.statement.overrides"},
 		{"snapshot.locking.mode", "custom", "choose none or shared"},
@@ -45,7 +45,7 @@ func TestParseErrors(t *testing.T) {
 		{"replica.identity.autoset.values", "a.(b:FULL", "Unclosed group"},
 		{"custom.sanitize.pattern", "(", "Unclosed group"},
 		{"database.options", "work_mem=1", "want -c name=value"},
-		{"driver.sslmode", "perhaps", "Value must be one of disable, allow, prefer"},
+		{"driver.sslmode", "perhaps", "Value must be one of allow, prefer, disable"},
 	} {
 		_, report := Parse(propertiesWith(c.option, c.text))
 		want := strings.Replace(c.option, "driver.", "database.", 1)

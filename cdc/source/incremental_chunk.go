@@ -382,6 +382,7 @@ func (i *incrementalRun) publishWindow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.tally.kinds[cdc.Read]++
 		i.sent = keys.copy(key)
 		states = append(states, i.plan.Behind(i.sent, true))
 		p.at.inc, p.at.micros = &states[len(states)-1], at.Micros

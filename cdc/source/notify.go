@@ -123,6 +123,7 @@ func (p *publisher) initial(ctx context.Context, kind string, details ...string)
 
 // snapshotSkipped tells that this run reads no rows at its start.
 func (p *publisher) snapshotSkipped(ctx context.Context) error {
+	p.counts.scanEnds(scanSkipped)
 	if p.notes == nil {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/incremental"
@@ -382,12 +383,16 @@ type positions struct {
 	mu    sync.Mutex
 	queue []entry // ascending n
 	head  int
-	last  entry // the newest entry at or below the highest n asked for
+	last  entry  // the newest entry at or below the highest n asked for
+	bare  uint64 // the last record behind which there is no position of its own
+	loose bool   // see soften
+	since time.Time
 }
 
 type entry struct {
-	n  uint64 // records up to and including the position
-	at position
+	n     uint64 // records up to and including the position
+	at    position
+	loose bool // some of these would be repeated
 }
 
 // exactEntries bounds the exact part of the queue: 4096 entries of about 100 bytes are 400 KB.
@@ -401,7 +406,7 @@ func (q *positions) add(n uint64, p *position, keep bool) {
 		newest := &q.queue[len(q.queue)-1]
 		if newest.n == n || !keep && size > exactEntries {
 			if newest.n == n {
-				newest.at = *p
+				newest.at, newest.loose = *p, q.loose
 			}
 			return
 		}
@@ -410,7 +415,41 @@ func (q *positions) add(n uint64, p *position, keep bool) {
 		q.queue = q.queue[:copy(q.queue, q.queue[q.head:])]
 		q.head = 0
 	}
-	q.queue = append(q.queue, entry{n, *p})
+	q.queue = append(q.queue, entry{n, *p, q.loose})
+}
+
+// exact tells whether the position behind the first n records is known, and not only one before it. While rows of a snapshot wait for the next
+// progress, which a restart goes on from, it is not, for looseMost: a snapshot that keeps no progress is read anew in any case.
+func (q *positions) exact(n uint64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.bare == n && n > 0 {
+		return true
+	}
+	newest := &q.last
+	if size := len(q.queue); size > q.head {
+		newest = &q.queue[size-1]
+	}
+	return newest.n == n && (!newest.loose || time.Since(q.since) > looseMost)
+}
+
+// looseMost is far less than a broker lets a transaction be open, and longer than a chunk of a snapshot takes.
+const looseMost = 5 * time.Second
+
+// pass notes that after record n the source stands where it stood before: nothing behind it is new.
+func (q *positions) pass(n uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bare = n
+}
+
+// soften says whether the positions to come are behind all records: those within a chunk of a snapshot are not.
+func (q *positions) soften(loose bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.loose = loose; loose {
+		q.since = time.Now()
+	}
 }
 
 // behind returns the position behind the first n records; ok is false when there is none.

@@ -35,11 +35,14 @@ type publisher struct {
 	snapshotLSN cdc.LSN // of this run's snapshot, 0 without one
 	inTx        bool
 	partial     bool // another change of the same message follows
+	loose       bool // see positions.soften
 	catchUp     catchUp
 	xmin        xminClock
 	onFailure   onEventFailure
 	check       func(plan *envelope.Plan, c *cdc.Change) error // set when changes that do not fit are left out
-	metadata    bool                                           // provide.transaction.metadata: offsets inside a transaction carry its counts
+	counts      *counts                                        // nil in tests alone
+	tally       tally
+	metadata    bool // provide.transaction.metadata: offsets inside a transaction carry its counts
 }
 
 // planned is a relation with its plan; a nil plan marks a table that is not captured.
@@ -81,6 +84,7 @@ func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
 			return err
 		}
 	}
+	p.counts.add(&p.tally, p.counts.now())
 	if p.catchUp.reached(b.ServerLSN) && !p.inTx {
 		p.note(true)
 		return errCaughtUp{}
@@ -91,6 +95,7 @@ func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
 		p.at.idle = b.ServerLSN
 	}
 	p.note(true)
+	p.counts.reached(p.at.confirmable())
 	if p.incremental != nil && !p.inTx && !p.resume.on {
 		return p.incremental.reached(ctx, max(p.at.idle, p.at.commit))
 	}
@@ -114,11 +119,21 @@ func (p *publisher) truncatesMore(lsn cdc.LSN, rest []cdc.Change) bool {
 // note remembers the position behind the records so far. While old changes are dropped there is nothing to remember: the stored
 // offset is further on.
 func (p *publisher) note(keep bool) {
-	if !p.resume.on {
+	if p.resume.on {
+		p.sent.pass(p.records)
+	} else {
 		if p.inTx {
 			p.count()
 		}
 		p.sent.add(p.records, p.behind(), keep)
+	}
+}
+
+// soften says whether a restart from the positions to come repeats rows of a snapshot.
+func (p *publisher) soften(loose bool) {
+	if p.loose != loose {
+		p.loose = loose
+		p.sent.soften(loose)
 	}
 }
 
@@ -253,6 +268,8 @@ func (p *publisher) commit(ctx context.Context, c *cdc.Change) error {
 	if skipped := p.resume.commit(); skipped {
 		return nil
 	}
+	p.tally.kinds[cdc.Commit]++
+	p.tally.commit, p.tally.xid = c.CommitTime, p.at.xid
 	p.lastCommit = c.LSN
 	p.at.lsn, p.at.proc, p.at.commit, p.at.events, p.at.kind = c.LSN, c.LSN, c.LSN, 0, typeCommit
 	if p.incremental != nil {
@@ -283,6 +300,7 @@ func (p *publisher) row(ctx context.Context, c *cdc.Change) error {
 		return err
 	}
 	if plan == nil {
+		p.tally.filtered++
 		return nil // a table that is not captured; Debezium's offsets do not know of it either
 	}
 	var before position
@@ -351,6 +369,7 @@ func (p *publisher) put(plan *envelope.Plan, c *cdc.Change, before *position) er
 		if err := p.check(plan, c); err != nil {
 			before.inc = p.at.inc
 			p.at = *before
+			p.tally.erroneous++
 			return p.leaveOut(c, err)
 		}
 	}
@@ -359,12 +378,17 @@ func (p *publisher) put(plan *envelope.Plan, c *cdc.Change, before *position) er
 	if err != nil {
 		return err
 	}
-	if n > 0 {
-		if p.incremental != nil {
-			p.incremental.changed(c)
+	if n == 0 {
+		if c.Kind == cdc.Update {
+			p.tally.unchanged++
 		}
-		p.note(false)
+		return nil
 	}
+	p.tally.kinds[c.Kind]++
+	if p.incremental != nil {
+		p.incremental.changed(c)
+	}
+	p.note(false)
 	return nil
 }
 
@@ -396,6 +420,7 @@ func (p *publisher) message(ctx context.Context, c *cdc.Change) error {
 		return err
 	}
 	if n > 0 {
+		p.tally.kinds[cdc.Message]++
 		p.note(false)
 	}
 	return p.heartbeat(ctx)

@@ -278,6 +278,7 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 		from = b.snapshot.stream
 	}
 	p := newPublisher(enc, s.filter, s, &s.task.sent, from)
+	p.counts = &s.task.counts
 	p.log, p.out, p.metadata = s.task.log, out, s.cfg.Envelope.TransactionMetadata
 	p.xmin, p.onFailure = xminClock{every: s.cfg.Replication.xminEvery, fetch: s.slotXmin}, s.cfg.Run.onFailure
 	if s.cfg.Run.onFailure != eventFail {

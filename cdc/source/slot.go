@@ -15,9 +15,8 @@ import (
 // operations are the values of skipped.operations with what the publication calls them.
 var operations = []struct{ letter, publish string }{{"c", "insert"}, {"u", "update"}, {"d", "delete"}, {"t", "truncate"}}
 
-// ensurePublication makes the publication as publication.autocreate.mode says. An explicit skipped.operations narrows what is
-// published, as in Debezium.
-func (s *session) ensurePublication(ctx context.Context, tables []catalog.TableName) error {
+// wantedPublication is the publication that the configuration asks for. An explicit skipped.operations narrows what is published, as in Debezium.
+func (s *session) wantedPublication(tables []catalog.TableName) replication.Publication {
 	p := replication.Publication{Name: s.cfg.Publication, Mode: s.cfg.PublicationMode, ViaRoot: s.cfg.ViaPartitionRoot}
 	for _, t := range tables {
 		p.Tables = append(p.Tables, replication.TableName{Schema: t.Schema, Name: t.Name})
@@ -29,8 +28,12 @@ func (s *session) ensurePublication(ctx context.Context, tables []catalog.TableN
 			}
 		}
 	}
-	var err error
-	s.publication, err = replication.EnsurePublication(ctx, s.conn, p)
+	return p
+}
+
+// ensurePublication makes the publication as publication.autocreate.mode says.
+func (s *session) ensurePublication(ctx context.Context, tables []catalog.TableName) (err error) {
+	s.publication, err = replication.EnsurePublication(ctx, s.conn, s.wantedPublication(tables))
 	return err
 }
 

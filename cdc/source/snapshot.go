@@ -56,12 +56,15 @@ func (s *session) snapshot(ctx context.Context, pub *publisher, plan *snapshotPl
 		return err
 	}
 	pub.beginSnapshot(snap.LSN(), snap.XID(), snap.Time(), plan.progress)
+	pub.counts.scanBegins(r.names())
 	if err := r.run(ctx, snap); err != nil {
+		pub.counts.scanEnds(scanAborted)
 		return r.tellFailure(ctx, err)
 	}
 	if err := pub.endSnapshot(ctx); err != nil {
 		return err
 	}
+	pub.counts.scanEnds(scanCompleted)
 	s.task.log.Info("snapshot complete", "records", pub.records, "took", time.Since(started).Round(time.Millisecond))
 	return nil
 }
@@ -229,6 +232,9 @@ func (r *snapshotRun) publish(ctx context.Context, rows *snapshot.Rows) error {
 		}
 	}
 	r.note(true)
+	if p := r.publisher; p.current.rel != nil {
+		p.counts.rows(p.current.rel.Schema+"."+p.current.rel.Name, &p.tally)
+	}
 	return nil
 }
 
@@ -242,6 +248,10 @@ func (r *snapshotRun) settle() error {
 }
 
 func (r *snapshotRun) event(ctx context.Context, e *snapshot.Event) error {
+	if e.Kind == snapshot.TableEnds {
+		r.publisher.counts.rows(r.name(e.Table), &r.tally)
+		r.publisher.counts.tableScanned()
+	}
 	if err := r.tell(ctx, e); err != nil || r.at.progress == nil {
 		return err
 	}
@@ -257,6 +267,7 @@ func (r *snapshotRun) event(ctx context.Context, e *snapshot.Event) error {
 	}
 	if r.notes == nil { // no row waits
 		r.at.progress, r.pending = r.pending, nil
+		r.soften(false)
 		r.note(true)
 	}
 	return nil
@@ -319,6 +330,7 @@ func (p *publisher) endSnapshot(ctx context.Context) error {
 		return err
 	}
 	p.at.snap, p.at.progress = snapshotDone, nil
+	p.soften(false)
 	p.note(true)
 	p.at.snap = snapshotNone
 	if err := p.heartbeat(ctx); err != nil {
@@ -337,9 +349,11 @@ func (p *publisher) read(c *cdc.Change) error {
 	n, err := p.enc.Encode(plan, c, &p.source)
 	p.records += uint64(n)
 	if n > 0 && err == nil {
+		p.tally.scanned++
 		if c.Snapshot == cdc.MarkLast {
 			p.at.snap, p.at.progress = p.at.snap.done(), nil
 		}
+		p.soften(c.Snapshot != cdc.MarkLast)
 		p.note(false)
 	}
 	return err

@@ -40,7 +40,9 @@ type Task struct {
 	sent     positions
 	stream   atomic.Pointer[replication.Stream] // set while it streams; only Confirm is called across goroutines
 	safe     atomic.Uint64                      // LSN up to which offsets are stored
-	progress chan struct{}                      // Sender: Stored, which drops what does not fit. Bound: 1. Never closed
+	counts   counts
+	lag      lagWatch
+	progress chan struct{} // Sender: Stored, which drops what does not fit. Bound: 1. Never closed
 
 	// The worker's offset goroutine owns what follows.
 	given, stored position
@@ -55,7 +57,8 @@ func NewTask(props map[string]string, env Env) (*Task, error) {
 	}
 	env.Log.Debug("the connector's configuration", "options", cfg.Sanitized(props))
 	cfg.Envelope.RunID, cfg.Envelope.Log, cfg.Envelope.Now = newRunID(), env.Log, time.Now
-	return &Task{cfg: cfg, env: env, log: env.Log, partition: partitionOf(cfg.Envelope.TopicPrefix), progress: make(chan struct{}, 1)}, nil
+	return &Task{cfg: cfg, env: env, log: env.Log, partition: partitionOf(cfg.Envelope.TopicPrefix), progress: make(chan struct{}, 1),
+		lag: lagWatch{slot: cfg.Slot, log: env.Log}}, nil
 }
 
 // newRunID is a random UUID, version 4.
@@ -82,6 +85,10 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 		return err
 	}
 	defer s.close()
+	if t.lag.dial = s.dial; t.cfg.streams() {
+		t.lag.every = t.cfg.LagInterval
+	}
+	defer t.lag.run(ctx)()
 	begin, err := s.prepare(ctx)
 	if err != nil {
 		return err
@@ -139,6 +146,8 @@ func (s *session) streamChanges(parent context.Context, pub *publisher, stored *
 	if pub.before() == 0 {
 		pub.snapshotLSN = stream.Confirmed() // what came before the first transaction
 	}
+	s.task.counts.waiting.Store(0) // what an earlier stream left in its queue is gone
+	s.task.counts.waitBytes.Store(0)
 	s.task.stream.Store(stream)
 	defer func() {
 		if parent.Err() != nil {
@@ -182,6 +191,10 @@ func (s *session) receive(ctx context.Context, stream *replication.Stream, empty
 		if err := stream.Receive(ctx, b); err != nil {
 			return err
 		}
+		counts := &s.task.counts
+		counts.received.Store(uint64(b.ServerLSN))
+		counts.waiting.Add(int64(len(b.Changes)))
+		counts.waitBytes.Add(int64(b.Size()))
 		if _, err := hand(ctx, duty.C, stream, nil, full, b); err != nil {
 			return err
 		}
@@ -239,7 +252,11 @@ func publish(ctx context.Context, pub *publisher, full <-chan *cdc.Batch, empty 
 			if !ok {
 				return ctx.Err()
 			}
-			if err := pub.batch(ctx, b); err != nil {
+			changes, size := len(b.Changes), b.Size() // those of the batch, before it is used again
+			pub.counts.taken(b.ServerLSN)
+			err := pub.batch(ctx, b)
+			pub.counts.done(changes, size)
+			if err != nil {
 				return err
 			}
 			empty <- b
@@ -263,6 +280,10 @@ func publish(ctx context.Context, pub *publisher, full <-chan *cdc.Batch, empty 
 		}
 	}
 }
+
+// Exact tells whether the n-th record is the last of its change, and Offset(n) the position right behind it: a transaction of the worker's may
+// end there.
+func (t *Task) Exact(n uint64) bool { return t.sent.exact(n) }
 
 // Offset returns the source partition and offset behind the first n records. ok is false when nothing is to be stored.
 func (t *Task) Offset(n uint64) (partition, offset []byte, ok bool) {

@@ -16,8 +16,8 @@ func defaultChangedConfig() changedConfig { return changedConfig{} }
 
 func (c *changedConfig) keys() config.Keys {
 	return config.Keys{
-		config.String(&c.Changed, "header.changed.name", "Header for the names of the columns that an update changed; none: no header. Inserts and deletes have an empty list.", config.Null(), config.Rank(config.Low)),
-		config.String(&c.Unchanged, "header.unchanged.name", "Header for the names of the columns that an update did not change; none: no header.", config.Null(), config.Rank(config.Low)),
+		config.String(&c.Changed, "header.changed.name", "Header for the names of the columns that an update changed; none: no header. Inserts and deletes have an empty list.", config.Null(), config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
+		config.String(&c.Unchanged, "header.unchanged.name", "Header for the names of the columns that an update did not change; none: no header.", config.Null(), config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
 	}
 }
 

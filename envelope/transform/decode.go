@@ -19,7 +19,7 @@ func defaultDecodeConfig() decodeConfig { return decodeConfig{} }
 
 func (c *decodeConfig) keys() config.Keys {
 	return config.Keys{
-		config.Bool(&c.Nulls, "fields.null.include", "Whether a null member becomes a null field of type bytes; else it is left out."),
+		config.Bool(&c.Nulls, "fields.null.include", "Whether a null member becomes a null field of type bytes; else it is left out.", config.Sized(config.WidthMedium, 1)),
 	}
 }
 

@@ -27,9 +27,9 @@ func defaultHeaderConfig() headerConfig { return headerConfig{} }
 
 func (c *headerConfig) keys() config.Keys {
 	return config.Keys{
-		config.List(&c.Headers, "headers", "Headers to put into the value.", config.Required(), config.Rank(config.High), config.Check(checkNames)),
-		config.List(&c.Fields, "fields", "Fields of the value for them, as many and in the same order; dots lead into structs.", config.Required(), config.Rank(config.High), config.Check(checkNames)),
-		config.Enum(&c.Operation, "operation", "Whether the headers are taken away (move) or stay (copy).", []string{moveHeaders, copyHeaders}, config.Required(), config.Rank(config.High)),
+		config.List(&c.Headers, "headers", "Headers to put into the value.", config.Required(), config.Rank(config.High), config.Check(checkNames), config.Sized(config.WidthNone, 1), config.Lenient()),
+		config.List(&c.Fields, "fields", "Fields of the value for them, as many and in the same order; dots lead into structs.", config.Required(), config.Rank(config.High), config.Check(checkNames), config.Sized(config.WidthNone, 1), config.Lenient()),
+		config.Enum(&c.Operation, "operation", "Whether the headers are taken away (move) or stay (copy).", []string{moveHeaders, copyHeaders}, config.Required(), config.Rank(config.High), config.Sized(config.WidthNone, 1), config.Lenient()),
 	}
 }
 

@@ -28,9 +28,9 @@ func (c *partitionConfig) keys() config.Keys {
 				return errors.New("an element is empty")
 			}
 			return nil
-		})),
-		config.Int(&c.Partitions, "partition.topic.num", "How many partitions the topic has.", 1, math.MaxInt32, config.Required(), config.Rank(config.High)),
-		config.String(&c.Hash, "partition.hash.function", "java (hashCode of the values) or murmur; any other word is java.", config.Rank(config.Low)),
+		}), config.Sized(config.WidthNone, 1), config.Group("partitions"), config.Lenient()),
+		config.Int(&c.Partitions, "partition.topic.num", "How many partitions the topic has.", 1, math.MaxInt32, config.Required(), config.Rank(config.High), config.Sized(config.WidthNone, 2), config.Group("partitions"), config.Lenient()),
+		config.String(&c.Hash, "partition.hash.function", "java (hashCode of the values) or murmur; any other word is java.", config.Rank(config.Low), config.Sized(config.WidthNone, 3), config.Group("partitions")),
 	}
 }
 

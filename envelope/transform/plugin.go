@@ -29,7 +29,7 @@ func Plugins() []Plugin {
 	return []Plugin{
 		{Class: "io.debezium.transforms.ExtractNewRecordState", Keys: defaults(defaultUnwrapConfig, (*unwrapConfig).keys), New: newUnwrap},
 		{Class: "io.debezium.transforms.ExtractChangedRecordState", Keys: defaults(defaultChangedConfig, (*changedConfig).keys), New: newChanged},
-		{Class: "io.debezium.transforms.outbox.EventRouter", Keys: defaults(defaultOutboxConfig, (*outboxConfig).keys), New: newOutbox},
+		{Class: "io.debezium.transforms.outbox.EventRouter", Keys: outboxKeys, New: newOutbox},
 		{Class: "io.debezium.transforms.ByLogicalTableRouter", Keys: defaults(byTableConfig, (*routerConfig).keys), New: newByLogicalTableRouter},
 		{Class: "io.debezium.transforms.ToLogicalTopicRouter", Keys: defaults(toTopicConfig, (*routerConfig).keys), New: newToLogicalTopicRouter},
 		{Class: "io.debezium.transforms.TimezoneConverter", Keys: defaults(defaultTimezoneConfig, (*timezoneConfig).keys), New: newTimezone},

@@ -19,31 +19,29 @@ type routerConfig struct {
 	KeyRegex, KeyReplacement     string
 	Names                        envelope.Adjustment
 	Cache                        int
-
-	cacheOption string
 }
 
 func byTableConfig() routerConfig {
 	c := toTopicConfig()
-	c.KeyField, c.cacheOption = "__dbz__physicalTableIdentifier", "logical.table.cache.size"
+	c.KeyField = "__dbz__physicalTableIdentifier"
 	return c
 }
 
 func toTopicConfig() routerConfig {
-	return routerConfig{Unique: true, KeyField: "__dbz__sourceIdentifier", Names: envelope.AdjustNone, Cache: 16, cacheOption: "logical.destination.cache.size"}
+	return routerConfig{Unique: true, KeyField: "__dbz__sourceIdentifier", Names: envelope.AdjustNone, Cache: 16}
 }
 
 func (c *routerConfig) keys() config.Keys {
 	return config.Keys{
-		config.String(&c.TopicRegex, "topic.regex", "Regular expression of Java for topics as a whole; records of the topics that match are sent to another.", config.Required(), config.Rank(config.Low), config.Check(checkRegex)),
-		config.String(&c.TopicReplacement, "topic.replacement", "The other topic, with $1 or ${NAME} for groups of the expression. Schemas get its name too.", config.Required(), config.Rank(config.Low)),
-		config.Bool(&c.Unique, "key.enforce.uniqueness", "Whether keys get a field that tells where a record comes from, so that rows of several tables keep apart.", config.Rank(config.Low)),
-		config.String(&c.KeyField, "key.field.name", "Name of that field.", config.Rank(config.Low)),
-		config.String(&c.KeyRegex, "key.field.regex", "Regular expression of Java for topics as a whole, of which the field's text is made; none: the text is the topic.", config.Null(), config.Rank(config.Low), config.Check(checkRegex)),
-		config.String(&c.KeyReplacement, "key.field.replacement", "The field's text, with $1 or ${NAME} for groups of key.field.regex.", config.Null(), config.Rank(config.Low)),
+		config.String(&c.TopicRegex, "topic.regex", "Regular expression of Java for topics as a whole; records of the topics that match are sent to another.", config.Required(), config.Rank(config.Low), config.Check(checkRegex), config.Sized(config.WidthLong, 1), config.Lenient()),
+		config.String(&c.TopicReplacement, "topic.replacement", "The other topic, with $1 or ${NAME} for groups of the expression. Schemas get its name too.", config.Required(), config.Rank(config.Low), config.Sized(config.WidthLong, 1), config.Lenient()),
+		config.Bool(&c.Unique, "key.enforce.uniqueness", "Whether keys get a field that tells where a record comes from, so that rows of several tables keep apart.", config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
+		config.String(&c.KeyField, "key.field.name", "Name of that field.", config.Rank(config.Low), config.Unlisted()),
+		config.String(&c.KeyRegex, "key.field.regex", "Regular expression of Java for topics as a whole, of which the field's text is made; none: the text is the topic.", config.Null(), config.Rank(config.Low), config.Check(checkRegex), config.Sized(config.WidthLong, 1)),
+		config.String(&c.KeyReplacement, "key.field.replacement", "The field's text, with $1 or ${NAME} for groups of key.field.regex.", config.Null(), config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
 		config.Enum(&c.Names, "schema.name.adjustment.mode", "How the names of schemas, which are made of the topic, are made fit for Avro.",
-			[]envelope.Adjustment{envelope.AdjustNone, envelope.AdjustAvro, envelope.AdjustAvroUnicode}, config.Rank(config.Low)),
-		config.Int(&c.Cache, c.cacheOption, "How many schemas and topics are kept; here at least 4096.", 1, math.MaxInt32, config.Rank(config.Low)),
+			[]envelope.Adjustment{envelope.AdjustNone, envelope.AdjustAvro, envelope.AdjustAvroUnicode}, config.Rank(config.Low), config.Unlisted()),
+		config.Int(&c.Cache, "logical.destination.cache.size", "How many schemas and topics are kept; here at least 4096.", 1, math.MaxInt32, config.Rank(config.Low), config.Sized(config.WidthLong, 1), config.Alias("logical.table.cache.size")),
 	}
 }
 

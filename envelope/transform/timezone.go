@@ -27,9 +27,9 @@ func (c *timezoneConfig) keys() config.Keys {
 		config.String(&c.Zone, "converted.timezone", "Time zone to convert to: a name such as America/Los_Angeles, or an offset such as +08:00.", config.Required(), config.Rank(config.High), config.Check(func(text string) error {
 			_, err := parseZone(text)
 			return err
-		})),
-		config.List(&c.Include, "include.list", "What is converted; empty: everything but exclude.list."+rules, config.Rank(config.High), config.Check(checkRules)),
-		config.List(&c.Exclude, "exclude.list", "What is not converted."+rules, config.Rank(config.High), config.Check(checkRules)),
+		}), config.Sized(config.WidthMedium, 1), config.Lenient()),
+		config.List(&c.Include, "include.list", "What is converted; empty: everything but exclude.list."+rules, config.Rank(config.High), config.Check(checkRules), config.Sized(config.WidthMedium, 1), config.Null()),
+		config.List(&c.Exclude, "exclude.list", "What is not converted."+rules, config.Rank(config.High), config.Check(checkRules), config.Sized(config.WidthMedium, 1), config.Null()),
 	}
 }
 

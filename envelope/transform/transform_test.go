@@ -104,7 +104,7 @@ func TestOptions(t *testing.T) {
 		{"ByLogicalTableRouter", "topic.regex=(.*)|topic.replacement=$2", "no group 2"},
 		{"ByLogicalTableRouter", "topic.regex=.*|topic.replacement=x|key.field.regex=.*|key.field.replacement=${shard}", "no group with name {shard}"},
 		{"EventRouter", "route.topic.regex=(.*)", "no group with name {routedByValue}"},
-		{"ByLogicalTableRouter", "topic.regex=.*|topic.replacement=x|logical.table.cache.size=5", ""},
+		{"ByLogicalTableRouter", "topic.regex=.*|topic.replacement=x|logical.table.cache.size=5", `use "logical.destination.cache.size"`},
 		{"ToLogicalTopicRouter", "topic.regex=.*|topic.replacement=x|logical.destination.cache.size=5", ""},
 		{"TimezoneConverter", "converted.timezone=Mars/Base", "want a zone such as America/Los_Angeles"},
 		{"TimezoneConverter", "converted.timezone=+19:00", "an offset is at most 18:00"},

@@ -48,20 +48,20 @@ func (c *unwrapConfig) keys() config.Keys {
 	return config.Keys{
 		config.Enum(&c.Deletes, "delete.tombstone.handling.mode", "What becomes of a delete and the tombstone behind it. drop: neither is left. tombstone: the delete becomes the tombstone, and keeps the schema of its null value. "+
 			"delete-to-tombstone: the same without a schema. rewrite: the delete becomes the row before it, with __deleted=true, and all other rows get __deleted=false. rewrite-with-tombstone: that, and the tombstone stays.",
-			[]deletes{deletesDrop, deletesTombstone, deletesRewrite, deletesRewriteTombstone, deletesDeleteToTombstone}),
-		config.String(&c.RouteBy, "route.by.field", "Column whose text is the topic of the record; empty: the topic stays.", config.Rank(config.Low)),
-		config.String(&c.FieldsPrefix, "add.fields.prefix", "What the names of added fields begin with.", config.Rank(config.Low)),
+			[]deletes{deletesDrop, deletesTombstone, deletesRewriteTombstone, deletesRewrite, deletesDeleteToTombstone}, config.Sized(config.WidthMedium, 1)),
+		config.String(&c.RouteBy, "route.by.field", "Column whose text is the topic of the record; empty: the topic stays.", config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
+		config.String(&c.FieldsPrefix, "add.fields.prefix", "What the names of added fields begin with.", config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
 		config.List(&c.Fields, "add.fields", "Fields to add to the row: of the envelope (op, ts_ms …), of its transaction (id, total_order …), of source (all other names), or STRUCT.FIELD. "+
-			"The new name is the prefix and FIELD or STRUCT_FIELD; FIELD:NAME gives another.", config.Rank(config.Low)),
-		config.String(&c.HeadersPrefix, "add.headers.prefix", "What the names of added headers begin with.", config.Rank(config.Low)),
-		config.List(&c.Headers, "add.headers", "Headers to add, written as add.fields. A tombstone only gets op.", config.Rank(config.Low)),
-		config.Bool(&c.UseDefaults, "replace.null.with.default", "Whether __deleted is added to a row in which the defaults of columns stand in place of nulls; only with the modes that rewrite.", config.Rank(config.Low)),
-		config.String(&c.DropHeader, "drop.fields.header.name", "Header that lists fields to drop, such as header.unchanged.name of ExtractChangedRecordState.", config.Null(), config.Rank(config.Low)),
-		config.Bool(&c.DropFromKey, "drop.fields.from.key", "Whether they are dropped from the key too.", config.Rank(config.Low)),
-		config.Bool(&c.DropCompatible, "drop.fields.keep.schema.compatible", "Whether only fields that may be null are dropped.", config.Rank(config.Low)),
+			"The new name is the prefix and FIELD or STRUCT_FIELD; FIELD:NAME gives another.", config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
+		config.String(&c.HeadersPrefix, "add.headers.prefix", "What the names of added headers begin with.", config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
+		config.List(&c.Headers, "add.headers", "Headers to add, written as add.fields. A tombstone only gets op.", config.Rank(config.Low), config.Sized(config.WidthLong, 1)),
+		config.Bool(&c.UseDefaults, "replace.null.with.default", "Whether __deleted is added to a row in which the defaults of columns stand in place of nulls; only with the modes that rewrite.", config.Rank(config.Low), config.Unlisted()),
+		config.String(&c.DropHeader, "drop.fields.header.name", "Header that lists fields to drop, such as header.unchanged.name of ExtractChangedRecordState.", config.Null(), config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
+		config.Bool(&c.DropFromKey, "drop.fields.from.key", "Whether they are dropped from the key too.", config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
+		config.Bool(&c.DropCompatible, "drop.fields.keep.schema.compatible", "Whether only fields that may be null are dropped.", config.Rank(config.Low), config.Sized(config.WidthShort, 1)),
 		config.String(&c.oldDeletes, "delete.handling.mode", "Option of Debezium 2 (drop, none or rewrite), read as the delete.tombstone.handling.mode that does the same, with a warning.", config.Null(), config.Rank(config.Low),
-			config.Check(oneOf("drop", "none", "rewrite"))),
-		config.String(&c.oldTombstones, "drop.tombstones", "Option of Debezium 2 (true or false), read like delete.handling.mode.", config.Null(), config.Rank(config.Low), config.Check(oneOf("true", "false"))),
+			config.Check(oneOf("drop", "none", "rewrite")), config.Unlisted()),
+		config.String(&c.oldTombstones, "drop.tombstones", "Option of Debezium 2 (true or false), read like delete.handling.mode.", config.Null(), config.Rank(config.Low), config.Check(oneOf("true", "false")), config.Unlisted()),
 	}
 }
 

@@ -220,7 +220,7 @@ func TestDebeziumStyle(t *testing.T) {
 		Bool(&on, "on", "On.", Twice()),
 		Enum(&m, "mode", "Mode.", []mode{"fast", "slow"}, Deny("custom", "write it down.")),
 	}
-	report := keys.ParseAs(DebeziumStyle, map[string]string{"port": "0", "batch": " 5", "wait.ms": "9999999999", "on": "yes", "mode": "x"})
+	report := keys.ParseAs(DebeziumStyle, map[string]string{"name": "", "port": "0", "batch": " 5", "wait.ms": "9999999999", "on": "yes", "mode": "x"})
 	report.Exclusive(map[string]string{"port": "", "mode": "x"}, "port", "mode")
 	want := []string{
 		"The 'name' value is invalid: A value is required", "The 'name' value is invalid:  has invalid format",
@@ -232,6 +232,10 @@ func TestDebeziumStyle(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, messages(report.Errors)); diff != "" {
 		t.Errorf("errors (-want +got)\n%s", diff)
+	}
+	// One that is absent is only missing; the empty text is wrong in itself too.
+	if diff := cmp.Diff([]string{"The 'name' value is invalid: A value is required"}, messages(keys.ParseAs(DebeziumStyle, nil).Errors)); diff != "" {
+		t.Errorf("errors of what is absent (-want +got)\n%s", diff)
 	}
 	report = keys.ParseAs(DebeziumStyle, map[string]string{"name": "n", "mode": "Custom"})
 	if diff := cmp.Diff([]string{`Option "mode"="Custom" is not supported: write it down.`}, messages(report.Errors)); diff != "" {

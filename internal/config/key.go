@@ -2,10 +2,8 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,6 +55,7 @@ type Key struct {
 	bounds  string            // Debezium's words for a number out of range; "" when it does not look
 	twice   bool              // Debezium says of a boolean twice what is wrong with it
 	raw     bool              // blanks around the text belong to it
+	empty   bool              // it is required, and the empty text will do
 	shown   string            // documentation: the default, where it depends on the machine
 	limits  string            // documentation: which values, where Values does not list them
 	kind    kind
@@ -65,6 +64,19 @@ type Key struct {
 	collect func(name, text string) error // families
 	checks  []func(text string) error
 	note    string // refused, ignored: what to say
+
+	// What a Definition tells besides; see there.
+	order       int
+	width       Width
+	label       string
+	dependents  []string
+	recommended []string
+	invisible   bool
+	lenient     bool  // required here, but not as far as ConfigDef knows
+	silent      bool  // validation shows no value
+	listed      bool  // a Listing names it
+	unlisted    bool  // clients are not told of it
+	onNull      error // what ConfigDef says of a value that it could not read
 }
 
 type kind uint8
@@ -84,6 +96,9 @@ type Option func(*Key)
 
 // Required removes the default: the option must be given.
 func Required() Option { return func(k *Key) { k.Required = true } }
+
+// MayBeEmpty lets a required option be the empty text, as ConfigDef does.
+func MayBeEmpty() Option { return func(k *Key) { k.empty = true } }
 
 // Null makes the default null, as Kafka Connect shows an absent text.
 func Null() Option { return func(k *Key) { k.NoDefault = true } }
@@ -247,10 +262,8 @@ func Millis(dst *time.Duration, name, doc string, low time.Duration, opts ...Opt
 
 // bounded reads a number of the key's type between low and high.
 func (k *Key) bounded(low, high int64) func(string) (int64, error) {
-	bits, t := 32, k.Type
-	if t == TypeLong {
-		bits = 64
-	}
+	t := k.Type
+	bits := map[Type]int{TypeShort: 16, TypeInt: 32, TypeLong: 64}[t]
 	k.raw = true
 	if k.number == "" {
 		k.number, k.bounds = wordsOfNumber(t, low)
@@ -287,7 +300,7 @@ func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
 	for _, v := range values {
 		k.Values = append(k.Values, string(v))
 	}
-	choices := slices.Concat(k.Values, slices.Sorted(maps.Keys(k.denied)))
+	choices := k.choices()
 	k.assign = func(s string) error {
 		for _, v := range values {
 			if strings.EqualFold(s, string(v)) {
@@ -301,7 +314,7 @@ func Enum[S ~string](dst *S, name, doc string, values []S, opts ...Option) Key {
 		case k.Type == TypeClass:
 			return Complain("Value must be one of %s: %s", strings.Join(choices, ", "), k.note)
 		}
-		return Complain("Value must be one of %s", strings.Join(choices, ", "))
+		return noneOf(choices)
 	}
 	return k
 }

@@ -123,7 +123,10 @@ func (k *Key) parse(style Style, props map[string]string, used map[string]bool, 
 	text, given := k.given(props, used, r)
 	if !given {
 		if k.Required {
-			k.miss(style, r)
+			r.Fail(k.Name, "%s", style.missing(k.Name))
+			if style == ConnectStyle {
+				k.null(r)
+			}
 		}
 		return
 	}
@@ -170,7 +173,23 @@ func (k *Key) given(props map[string]string, used map[string]bool, r *Report) (t
 	return text, given
 }
 
-// miss reports that a required option is not given. Debezium goes on and finds fault with the empty text.
+// null adds what ConfigDef says of a value that it could not read.
+func (k *Key) null(r *Report) {
+	if k.onNull != nil {
+		r.invalid(ConnectStyle, k.Name, "null", k.onNull)
+	}
+}
+
+// Nulls adds what ConfigDef says of options that were given as JSON's null.
+func (ks Keys) Nulls(names []string, r *Report) {
+	for i := range ks {
+		if slices.Contains(names, ks[i].Name) {
+			ks[i].null(r)
+		}
+	}
+}
+
+// miss reports that a required option is empty. Debezium goes on and finds fault with the empty text.
 func (k *Key) miss(style Style, r *Report) {
 	r.Fail(k.Name, "%s", style.missing(k.Name))
 	if style == DebeziumStyle {
@@ -207,17 +226,24 @@ func (k *Key) set(style Style, text string, r *Report) {
 			return
 		}
 	}
-	if k.Required && text == "" {
+	if k.Required && text == "" && !k.empty {
 		r.invalid(style, k.Name, shown(k.Type, text), errors.New("a value is required"))
 		return
 	}
 	if err := k.assign(text); err != nil {
 		r.invalid(style, k.Name, shown(k.Type, text), err)
+		if k.canonical(text) == nil {
+			k.null(r)
+		}
 	}
 }
 
 // invalid adds what err says of an option.
 func (r *Report) invalid(style Style, name, shown string, err error) {
+	if s, ok := err.(sentence); ok {
+		r.Errors = append(r.Errors, Problem{name, string(s)})
+		return
+	}
 	for _, problem := range style.problems(err) {
 		r.Errors = append(r.Errors, Problem{name, style.invalid(name, shown, problem)})
 	}

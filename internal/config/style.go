@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Style is in whose sentences a report says what is wrong.
 type Style uint8
@@ -39,6 +42,14 @@ func (c complaint) Error() string { return c.connect }
 func Complain(format string, args ...any) error {
 	return complaint{connect: fmt.Sprintf(format, args...)}
 }
+
+// sentence is a complaint that names the option itself.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
+// Sentence is what is wrong with a text as a whole sentence; unlike other errors of a Check nothing is put around it.
+func Sentence(format string, args ...any) error { return sentence(fmt.Sprintf(format, args...)) }
 
 // problems are the single complaints in err, which may join several.
 func (s Style) problems(err error) []string {
@@ -79,4 +90,14 @@ func wordsOfNumber(t Type, low int64) (number, bounds string) {
 		return "An integer is expected", "A positive, non-zero integer value is expected"
 	}
 	return "An integer is expected", ""
+}
+
+// noneOf says which values there are: in capitals, in ConfigDef's words for those that may be written in any case.
+func noneOf(choices []string) error {
+	all := strings.Join(choices, ", ")
+	debezium := []string{"Value must be one of " + strings.Join(JavaOrder(choices), ", ")}
+	if all == strings.ToUpper(all) && all != strings.ToLower(all) {
+		return complaint{"String must be one of (case insensitive): " + strings.Join(JavaOrder(choices), ", "), debezium}
+	}
+	return complaint{"Value must be one of " + all, debezium}
 }

@@ -67,6 +67,7 @@ func StartBroker(o Options) (*Broker, error) {
 		ln.Close()
 		return nil, fmt.Errorf("start the embedded broker on %s: %w", o.Addr, err)
 	}
+	fence(cluster)
 	return &Broker{cluster: cluster, addr: ln.Addr().String()}, nil
 }
 

@@ -18,6 +18,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected sections of golden files")
 
+// Updating tells that the flag -update was given: tests rewrite what they would compare with.
+func Updating() bool { return *update }
+
 // File is one golden file in txtar form.
 type File struct {
 	Name    string // base name without extension: the name of the subtest

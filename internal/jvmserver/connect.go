@@ -37,7 +37,31 @@ func DebeziumPlugins(ctx context.Context) (string, error) {
 	})
 }
 
-// Connect is a worker of Kafka Connect, standalone.
+const filePOM = `<project>
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tandem</groupId><artifactId>file</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>connect-file</artifactId><version>` + KafkaVersion + `</version></dependency>
+  </dependencies>
+</project>
+`
+
+// FilePlugins fetches Kafka Connect's FileStream connectors and returns a folder for plugin.path.
+func FilePlugins(ctx context.Context) (string, error) {
+	return fetched(ctx, "connect-file-"+KafkaVersion, func(ctx context.Context, dir string) error {
+		project, err := os.MkdirTemp("", "tandem-mvn-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(project)
+		if err := os.WriteFile(filepath.Join(project, "pom.xml"), []byte(filePOM), 0o644); err != nil {
+			return err
+		}
+		return maven(ctx, project, "copy-dependencies", "-DincludeScope=runtime", "-DincludeArtifactIds=connect-file", "-DoutputDirectory="+filepath.Join(dir, "connect-file"))
+	})
+}
+
+// Connect is a worker of Kafka Connect, standalone or of a group.
 type Connect struct {
 	java, jars, dir string
 	process         *process // nil: stopped
@@ -67,11 +91,20 @@ const connectLog4j = `<Configuration>
 
 // Start runs connect-standalone with a worker's and connectors' files, and returns when ready says so.
 func (c *Connect) Start(ctx context.Context, ready func(context.Context) error, files ...string) error {
+	return c.start(ctx, ready, "ConnectStandalone", files...)
+}
+
+// StartDistributed runs connect-distributed with a worker's file, and returns when ready says so.
+func (c *Connect) StartDistributed(ctx context.Context, ready func(context.Context) error, file string) error {
+	return c.start(ctx, ready, "ConnectDistributed", file)
+}
+
+func (c *Connect) start(ctx context.Context, ready func(context.Context) error, class string, files ...string) error {
 	if c.process != nil {
 		return errors.New("start connect: it is running")
 	}
 	args := append([]string{"-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(c.jars, "*"),
-		"-Dlog4j2.configurationFile=" + filepath.Join(c.dir, "connect-log4j2.xml"), "org.apache.kafka.connect.cli.ConnectStandalone"}, files...)
+		"-Dlog4j2.configurationFile=" + filepath.Join(c.dir, "connect-log4j2.xml"), "org.apache.kafka.connect.cli." + class}, files...)
 	p, err := launch("connect", c.java, c.dir, args...)
 	if err != nil {
 		return err

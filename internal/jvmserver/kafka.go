@@ -24,6 +24,9 @@ type KafkaOptions struct {
 	Config map[string]string // of the broker, such as "message.max.bytes"
 	JVM    []string          // options of the JVM; none: small and quick to start
 	Dir    string            // for data and log; empty: a temporary one, removed by Close
+
+	// Proxies is how many listeners there are besides Addr that clients reach through a Proxy, each of its own: Kafka.Proxy.
+	Proxies int
 }
 
 // Kafka is an Apache Kafka of one node, broker and controller.
@@ -33,6 +36,8 @@ type Kafka struct {
 	temporary  bool
 	options    KafkaOptions
 	port       int
+	proxied    []int // ports behind the proxies
+	proxies    []*Proxy
 	process    *process // nil: stopped
 }
 
@@ -75,11 +80,18 @@ func folder(dir string) (path string, temporary bool, err error) {
 
 // prepare writes the configuration and a formatted data folder.
 func (k *Kafka) prepare(ctx context.Context) error {
-	ports, err := freePorts(2)
+	ports, err := freePorts(2 + k.options.Proxies)
 	if err != nil {
 		return err
 	}
-	k.port = ports[0]
+	k.port, k.proxied = ports[0], ports[2:]
+	for _, port := range k.proxied {
+		p, err := NewProxy(fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return err
+		}
+		k.proxies = append(k.proxies, p)
+	}
 	if err := os.WriteFile(filepath.Join(k.dir, "server.properties"), k.properties(ports[1]), 0o644); err != nil {
 		return err
 	}
@@ -137,6 +149,12 @@ func (k *Kafka) properties(controller int) []byte {
 		// A killed broker is let in again only when its old session is over: 9 s else.
 		"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500",
 	}
+	for i, proxy := range k.proxies {
+		name := fmt.Sprintf("PROXY%d", i)
+		p["listeners"] += fmt.Sprintf(",%s://127.0.0.1:%d", name, k.proxied[i])
+		p["advertised.listeners"] += fmt.Sprintf(",%s://%s", name, proxy.Addr())
+		p["listener.security.protocol.map"] += "," + name + ":PLAINTEXT"
+	}
 	for name, value := range k.options.Config {
 		p[name] = value
 	}
@@ -147,6 +165,9 @@ func (k *Kafka) properties(controller int) []byte {
 	sort.Strings(lines)
 	return []byte(strings.Join(lines, ""))
 }
+
+// Proxy is one of the proxies that the options asked for.
+func (k *Kafka) Proxy(i int) *Proxy { return k.proxies[i] }
 
 // Addr is host:port; it stays the same over Stop and Start.
 func (k *Kafka) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }
@@ -243,6 +264,9 @@ func KafkaTool(ctx context.Context, class string, args ...string) (*exec.Cmd, er
 // Close ends the broker and removes its data, if the folder is a temporary one.
 func (k *Kafka) Close() error {
 	err := k.Kill() // nobody wants the data any more
+	for _, p := range k.proxies {
+		p.Close()
+	}
 	if !k.temporary {
 		return err
 	}

@@ -42,6 +42,12 @@ type Admin struct{ link link }
 // NewAdmin stores the configuration; the first call dials.
 func NewAdmin(c Config) *Admin { return &Admin{link{cfg: c}} }
 
+// ClientID is the option client.id.
+func (a *Admin) ClientID() string { return a.link.cfg.ClientID }
+
+// Traffic counts what goes over its connections; nil: nobody does.
+func (a *Admin) Traffic() *Traffic { return a.link.cfg.Traffic }
+
 // Close ends the connections.
 func (a *Admin) Close() { a.link.close() }
 
@@ -154,6 +160,9 @@ func (a *Admin) Committed(ctx context.Context, group string) (positions []kafka.
 	err = a.link.call(ctx, fmt.Sprintf("look up the offsets of group %q", group), func() error {
 		positions = nil
 		res, err := a.link.admin.ListConsumerGroupOffsets(group, nil)
+		if errors.Is(err, sarama.ErrGroupIDNotFound) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -180,5 +189,29 @@ func (a *Admin) Committed(ctx context.Context, group string) (positions []kafka.
 func (a *Admin) SetCommitted(ctx context.Context, group string, positions []kafka.Position) error {
 	return a.link.call(ctx, fmt.Sprintf("set the offsets of group %q", group), func() error {
 		return a.link.commit(group, member{}, positions)
+	})
+}
+
+// DeleteCommitted forgets committed offsets of a group without members; those that it has none of are no error, nor is an unknown group.
+func (a *Admin) DeleteCommitted(ctx context.Context, group string, partitions []kafka.TopicPartition) error {
+	return a.link.call(ctx, fmt.Sprintf("delete offsets of group %q", group), func() error {
+		for _, p := range partitions {
+			err := a.link.admin.DeleteConsumerGroupOffset(group, p.Topic, p.Partition)
+			if err != nil && !errors.Is(err, sarama.ErrGroupIDNotFound) {
+				return fmt.Errorf("topic %q partition %d: %w", p.Topic, p.Partition, err)
+			}
+		}
+		return nil
+	})
+}
+
+// DeleteGroup forgets a group without members; one that does not exist is no error.
+func (a *Admin) DeleteGroup(ctx context.Context, group string) error {
+	return a.link.call(ctx, fmt.Sprintf("delete group %q", group), func() error {
+		err := a.link.admin.DeleteConsumerGroup(group)
+		if errors.Is(err, sarama.ErrGroupIDNotFound) {
+			return nil
+		}
+		return err
 	})
 }

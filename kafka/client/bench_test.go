@@ -131,6 +131,39 @@ func (h *counter) Records(_ context.Context, records []kafka.Record) error {
 	return nil
 }
 
+// BenchmarkTransactions is BenchmarkProducer with a commit behind every 2,000 records, while the next ones are sent already.
+func BenchmarkTransactions(b *testing.B) {
+	brokers := benchBrokers(b)
+	topic := newTopic(b, brokers, 1)
+	c := DefaultConfig(ForProducer)
+	c.Brokers, c.Producer.TransactionalID = brokers, topic
+	p := startTxn(b, c)
+	records := orderRecords(topic, 10_000)
+	committed := make(chan error, 1) // sender: the goroutine of a commit. Bound: one commit at a time.
+	committed <- nil
+	b.ResetTimer()
+	for i := range b.N {
+		if err := p.Send(b.Context(), &records[i%len(records)]); err != nil {
+			b.Fatal(err)
+		}
+		if i%2000 == 1999 {
+			if err := <-committed; err != nil {
+				b.Fatal(err)
+			}
+			p.Cut()
+			go func() { committed <- p.Commit(b.Context()) }()
+		}
+	}
+	if err := <-committed; err != nil {
+		b.Fatal(err)
+	}
+	if err := p.Commit(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
+}
+
 // BenchmarkProducerLatency is the time from Send to the acknowledgement of a record after a pause.
 func BenchmarkProducerLatency(b *testing.B) {
 	brokers := benchBrokers(b)

@@ -93,7 +93,8 @@ type Config struct {
 	Producer ProducerConfig
 	Consumer ConsumerConfig
 
-	Log *slog.Logger // what goes on with the brokers; nil: nothing
+	Log     *slog.Logger // what goes on with the brokers; nil: nothing
+	Traffic *Traffic     // counts what goes over the connections; nil: nobody does
 }
 
 func (c *Config) logger() *slog.Logger {
@@ -118,6 +119,10 @@ type ProducerConfig struct {
 	DeliveryTimeout time.Duration
 	MaxBlock        time.Duration // wait for a topic that does not exist (yet)
 	CloseTimeout    time.Duration // wait for acknowledgements after the end was asked for
+
+	// TransactionalID makes the producer transactional: who has it next fences who had it before. It is no option of the user's.
+	TransactionalID    string
+	TransactionTimeout time.Duration // after which the broker aborts an open transaction
 }
 
 // ConsumerConfig holds what only a consumer needs.
@@ -153,7 +158,7 @@ func DefaultConfig(role Role) Config {
 		Producer: ProducerConfig{
 			Acks: AcksAll, Idempotent: true, Compression: None, GzipLevel: -1, ZstdLevel: 3,
 			BatchBytes: 512 << 10, Linger: 2 * time.Millisecond, MaxRequestBytes: 1 << 20, BufferBytes: 32 << 20, MaxInFlight: 5,
-			DeliveryTimeout: 2 * time.Minute, MaxBlock: time.Minute, CloseTimeout: 10 * time.Second,
+			DeliveryTimeout: 2 * time.Minute, MaxBlock: time.Minute, CloseTimeout: 10 * time.Second, TransactionTimeout: time.Minute,
 		},
 		Consumer: ConsumerConfig{
 			Reset: Latest, Isolation: ReadUncommitted, assignors: []string{string(RangeAssignor)}, AutoCreate: true,
@@ -279,7 +284,8 @@ func (p *ProducerConfig) keys() config.Keys {
 		config.Bool(new(bool), "partitioner.ignore.keys", "Keys decide the partition: only false is taken.", config.Rank(config.Low), config.Check(onlyFalse), config.WithoutEffect()),
 		config.Bool(ptr(true), "partitioner.adaptive.partitioning.enable", "Records without key change the partition with every batch.", config.Rank(config.Low), config.WithoutEffect()),
 		config.Millis(new(time.Duration), "partitioner.availability.timeout.ms", "A partition is waited for, up to delivery.timeout.ms.", 0, config.Rank(config.Low), config.WithoutEffect()),
-		config.Millis(ptr(time.Minute), "transaction.timeout.ms", "There are no transactions.", 0, config.Rank(config.Low), config.WithoutEffect()),
+		config.Millis(&p.TransactionTimeout, "transaction.timeout.ms", "How long a transaction of a source with exactly-once delivery may be open before the broker aborts it; "+
+			"transactions are committed long before.", time.Millisecond, config.Rank(config.Low)),
 		config.Millis(ptr(5*time.Minute), "metadata.max.idle.ms", "A topic that was published to stays known.", 0, config.Rank(config.Low), config.WithoutEffect()),
 	}
 }

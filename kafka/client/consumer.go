@@ -53,6 +53,8 @@ type Consumer struct {
 	sub  Subscription
 	side link // for questions and commits: the group's own connections are busy waiting for records
 
+	counts consumerCounts
+
 	mu      sync.Mutex
 	session *session // nil: no partitions
 }
@@ -127,6 +129,7 @@ func (c *Consumer) openGroupClient(ctx context.Context) (sarama.Client, error) {
 		return nil, fmt.Errorf("set up consumer group %q: %w", k.Group, err)
 	}
 	d.use(ctx)
+	c.cfg.Traffic.follow(client)
 	return client, nil
 }
 
@@ -162,6 +165,8 @@ func (c *Consumer) Commit(ctx context.Context, positions []kafka.Position) error
 		return &kafka.BrokerError{Op: op, Code: int16(sarama.ErrUnknownMemberId), Err: errors.New("no partitions are assigned"), Transient: true}
 	}
 	m := member{id: s.sarama.MemberID(), generation: s.sarama.GenerationID(), instance: c.cfg.Consumer.Instance}
+	began := time.Now()
+	defer func() { c.counts.commit(time.Since(began)) }()
 	var gone error // of a membership that is over: what helps is a rebalance, not the same call
 	err := c.side.call(ctx, op, func() error {
 		err := c.side.commit(c.cfg.Consumer.Group, m, positions)
@@ -274,11 +279,15 @@ func (r *groupRun) session(parent context.Context, topics []string) error {
 	}
 	var watcher sync.WaitGroup
 	watcher.Go(func() { r.watchTopics(ctx, cancel, topics) })
+	r.consumer.counts.rejoins()
 	err := r.group.Consume(ctx, topics, &session{run: r})
 	cancel()
 	watcher.Wait()
 	if errors.Is(err, context.Canceled) && parent.Err() == nil {
 		err = nil // topics changed
+	}
+	if err != nil && parent.Err() == nil {
+		r.consumer.counts.failed.Add(1)
 	}
 	return err
 }

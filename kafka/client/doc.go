@@ -9,5 +9,5 @@
 //
 // The producer is our own over sarama's broker connections, not sarama.AsyncProducer: the latter hands every record through
 // five goroutines, counts retries instead of time, gives a batch up when the leader is not known at once, and goes on past it.
-// Deliberately absent: transactions, the consumer protocol of KIP-848, Kerberos and OAuth.
+// Transactions (txn.go) are more requests beside it, of the classic protocol. Deliberately absent: the consumer protocol of KIP-848, Kerberos and OAuth.
 package client

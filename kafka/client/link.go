@@ -74,6 +74,7 @@ func (l *link) open(ctx context.Context) error {
 	if l.client, err = sarama.NewClient(l.cfg.Brokers, s); err != nil {
 		return fmt.Errorf("set up the Kafka %s: %w", l.cfg.Role, err)
 	}
+	l.cfg.Traffic.follow(l.client)
 	return nil
 }
 

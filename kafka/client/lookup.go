@@ -64,7 +64,7 @@ func endOf(ctx context.Context, err error) error {
 
 // identify gets the producer's id, if it has none yet.
 func (p *Producer) identify(client sarama.Client) error {
-	if !p.cfg.Producer.Idempotent || p.identified {
+	if !p.cfg.Producer.Idempotent || p.identified || p.txn != nil { // a transactional id brings its own: Init
 		return nil
 	}
 	res, err := client.InitProducerID()
@@ -153,6 +153,7 @@ func (p *Producer) learn(ctx context.Context, client sarama.Client, g *errgroup.
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lookedUp = time.Now()
 	p.reached()
 	p.changed.all()
 	return nil

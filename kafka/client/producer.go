@@ -24,6 +24,7 @@ var ErrProducerEnded = errors.New("the Kafka producer has ended")
 //  2. Acked never passes a record that is not acknowledged.
 //  3. A record that finally fails ends the producer; nothing is sent after that is known.
 //  4. What is buffered stays within buffer.memory, or is one record.
+//  5. With a TransactionalID records are sent in transactions only, one after the other; see Init, Cut and Commit.
 //
 // Send is safe for concurrent use; the numbers follow the order in which the calls take effect.
 type Producer struct {
@@ -47,31 +48,26 @@ type Producer struct {
 	producerID int64 // written by identify, before the first sender starts
 	epoch      int16
 	identified bool // the metadata goroutine's own
+	txn        *txn // nil without a transactional id
 	outage     outage
 	changed    broadcast
-	stats      ProducerStats
+	stats      producerCounts
+	lookedUp   time.Time // topics, last
 }
 
 type phase uint8
 
 const (
 	running phase = iota // also before Run
+	initial              // transactional, before Init
 	closing              // no more records; those there are sent
 	ended
 )
 
-// ProducerStats counts over the producer's life.
-type ProducerStats struct {
-	Records  uint64 // acknowledged
-	Bytes    uint64 // of their keys, values and headers, about
-	Requests uint64
-	Retries  uint64 // batches sent again
-	Buffered int64  // bytes taken from buffer.memory now
-}
-
 // topic is what the producer knows of one topic.
 type topic struct {
 	name   string
+	counts TopicStats
 	parts  []*partition // nil: not known yet
 	sticky int          // index of the partition for records without key
 	since  time.Time    // when it was asked for
@@ -94,6 +90,8 @@ type partition struct {
 	lastErr  error // of the attempt before
 	sequence int32
 	ackedAt  time.Time // of the last acknowledgement
+	txn      uint64    // number of the last transaction it was added to
+	wanted   bool      // is to be added to the present one
 	listed   bool      // in active
 }
 
@@ -117,7 +115,7 @@ func (t *partition) oldest() *batch {
 // NewProducer stores the configuration; Run dials.
 func NewProducer(c Config) *Producer {
 	c.Producer.BatchBytes = min(max(c.Producer.BatchBytes, 1), c.Producer.MaxRequestBytes)
-	return &Producer{
+	p := &Producer{
 		cfg:      c,
 		log:      c.logger(),
 		progress: make(chan struct{}, 1),
@@ -126,13 +124,19 @@ func NewProducer(c Config) *Producer {
 		senders:  make(map[int32]*sender), producerID: -1, epoch: -1,
 		pool: chunkPool{most: keptChunks},
 	}
+	if c.Producer.TransactionalID != "" {
+		p.cfg.Producer.Idempotent, p.cfg.Producer.Acks = true, AcksAll
+		p.cfg.Producer.MaxInFlight = min(max(c.Producer.MaxInFlight, 1), maxInFlightIdempotent)
+		p.txn, p.phase = newTxn(p.cfg), initial
+	}
+	return p
 }
 
 // keptChunks is 8 MiB: what a few partitions under load have open and in flight.
 const keptChunks = 128
 
 // Run sends until ctx ends (nil) or a record finally fails. When ctx ends it still waits for acknowledgements, for CloseTimeout at
-// the most. It is called once.
+// the most; a transaction that was not committed is aborted instead. It is called once.
 func (p *Producer) Run(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent)) // ends connections; parent's end only begins the drain
 	defer cancel(nil)
@@ -145,6 +149,9 @@ func (p *Producer) Run(parent context.Context) error {
 	context.AfterFunc(ctx, func() { cancel(nil) })               // so that whoever waits for a broker that hangs returns
 	g.Go(func() error { return p.keepMetadata(ctx, client, g) }) // starts a sender per broker
 	g.Go(func() error { return p.watch(ctx) })
+	if p.txn != nil {
+		g.Go(func() error { return p.keepTransaction(ctx) })
+	}
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -160,6 +167,9 @@ func (p *Producer) Run(parent context.Context) error {
 		err = p.failure()
 	}
 	p.end(err)
+	if p.txn != nil {
+		p.leave(parent)
+	}
 	return err
 }
 
@@ -184,6 +194,9 @@ func (p *Producer) drain(ctx context.Context) {
 	defer p.mu.Unlock()
 	p.phase = closing
 	p.changed.all()
+	if p.txn != nil {
+		return
+	}
 	p.flushLocked()
 	for len(p.active) > 0 && p.err == nil && p.changed.wait(ctx, &p.mu) == nil {
 	}
@@ -258,6 +271,7 @@ func (p *Producer) Send(ctx context.Context, r *kafka.Record) error {
 		b = p.openBatch(part, now)
 	}
 	p.buffered += b.add(&p.pool, r, size, now.UnixMilli())
+	p.stats.MostRecord = max(p.stats.MostRecord, int64(size))
 	if b.size >= p.cfg.Producer.BatchBytes {
 		p.seal(part)
 	} else if !part.pending {
@@ -269,10 +283,10 @@ func (p *Producer) Send(ctx context.Context, r *kafka.Record) error {
 // await blocks for a step towards what Send needs, and returns the topic.
 func (p *Producer) await(ctx context.Context, name string) (*topic, error) {
 	if p.phase != running {
-		if p.err != nil {
-			return nil, p.err
+		if p.err == nil && p.phase == initial {
+			return nil, errNoInit
 		}
-		return nil, ErrProducerEnded
+		return nil, p.over()
 	}
 	t := p.topics[name]
 	if t == nil {
@@ -291,7 +305,12 @@ func (p *Producer) await(ctx context.Context, name string) (*topic, error) {
 		p.lastTopic = t
 		return t, nil
 	}
-	if err := p.changed.wait(ctx, &p.mu); err != nil {
+	full, began := t.parts != nil, time.Now()
+	p.stats.waiting++
+	err := p.changed.wait(ctx, &p.mu)
+	p.stats.waiting--
+	p.stats.waited(full, time.Since(began))
+	if err != nil {
 		return nil, fmt.Errorf("publish to topic %q: %w", name, err)
 	}
 	return t, nil
@@ -409,10 +428,7 @@ func (p *Producer) WaitAcked(ctx context.Context, n uint64) error {
 	defer p.mu.Unlock()
 	for p.acked.Load() < n {
 		if p.phase == ended {
-			if p.err != nil {
-				return p.err
-			}
-			return ErrProducerEnded
+			return p.over()
 		}
 		if err := p.changed.wait(ctx, &p.mu); err != nil {
 			return fmt.Errorf("wait for the acknowledgement of record %d: %w", n, err)
@@ -421,13 +437,12 @@ func (p *Producer) WaitAcked(ctx context.Context, n uint64) error {
 	return nil
 }
 
-// Stats returns the counts.
-func (p *Producer) Stats() ProducerStats {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.stats
-	s.Buffered = p.buffered
-	return s
+// over says why the producer takes no more.
+func (p *Producer) over() error {
+	if p.err != nil {
+		return p.err
+	}
+	return ErrProducerEnded
 }
 
 // advance finds how far the acknowledgements go without a gap.

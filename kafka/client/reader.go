@@ -18,7 +18,12 @@ type Reading struct {
 	Partitions []int32 // none: all that there are at the start
 	From       int64   // an offset, FromBeginning or FromEnd
 	UntilEnd   bool    // stop at the end as it is when the reading begins
+	Pending    bool    // with UntilEnd and isolation.level=read_committed: that end is behind transactions that are open, which are waited for
 	Max        int     // stop after so many records; 0: no bound
+
+	// Reached hears how far the reading has come in a partition, at its start and when it has gone on: next is the offset behind records and
+	// what is none, as markers of transactions. It is called behind the calls for the records; nil: nobody hears.
+	Reached func(partition int32, next int64)
 }
 
 // Where a Reading starts.
@@ -69,7 +74,11 @@ type readPart struct {
 func (rd *reader) begin(ctx context.Context) error {
 	admin := &Admin{link: link{cfg: rd.cfg}}
 	defer admin.Close()
-	all, err := admin.offsets(ctx, rd.Topic, rd.cfg.Consumer.Isolation)
+	isolation := rd.cfg.Consumer.Isolation
+	if rd.Pending {
+		isolation = ReadUncommitted
+	}
+	all, err := admin.offsets(ctx, rd.Topic, isolation)
 	if err != nil {
 		return err
 	}
@@ -93,6 +102,9 @@ func (rd *reader) begin(ctx context.Context) error {
 			return &kafka.PositionError{Position: kafka.Position{TopicPartition: p.TopicPartition, Offset: rd.From}, Begin: all[id].Begin, End: all[id].End}
 		}
 		rd.parts = append(rd.parts, p)
+		if rd.Reached != nil {
+			rd.Reached(p.Partition, p.next)
+		}
 	}
 	rd.dropDone()
 	return nil
@@ -127,8 +139,15 @@ func (rd *reader) round(ctx context.Context) (answers []fetched, err error) {
 func (rd *reader) hand(answers []fetched) error {
 	for _, a := range answers {
 		for _, p := range a.parts {
-			if err := rd.take(p, a.response.GetBlock(p.Topic, p.Partition)); err != nil || rd.done() {
+			before := p.next
+			if err := rd.take(p, a.response.GetBlock(p.Topic, p.Partition)); err != nil {
 				return err
+			}
+			if rd.Reached != nil && p.next > before {
+				rd.Reached(p.Partition, p.next)
+			}
+			if rd.done() {
+				return nil
 			}
 		}
 	}

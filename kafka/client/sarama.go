@@ -26,6 +26,9 @@ var _ = func() struct{} { metrics.UseNilMetrics = true; return struct{}{} }()
 // connection, so that whatever waits on one returns.
 type dialer struct {
 	timeout time.Duration
+	tls     *tls.Config // nil: none; sarama's own would hide from traffic what passes
+	patient time.Duration
+	traffic *Traffic // nil: nobody counts
 
 	mu    sync.Mutex
 	ctx   context.Context // what sarama should have been given: that of Run, or of the Admin's present call
@@ -54,7 +57,36 @@ func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 	}
 	c := &trackedConn{Conn: conn, dialer: d}
 	d.conns[c] = struct{}{}
-	return c, nil
+	if d.tls == nil {
+		return d.traffic.counted(c, addr), nil
+	}
+	return &tlsConn{Conn: d.traffic.counted(tls.Client(c, serverOf(addr, d.tls)), addr), handshake: d.patient}, nil
+}
+
+// serverOf has the certificate checked against the host that was dialled, unless the configuration names another.
+func serverOf(addr string, c *tls.Config) *tls.Config {
+	host, _, err := net.SplitHostPort(addr)
+	if c.ServerName != "" || err != nil {
+		return c
+	}
+	c = c.Clone()
+	c.ServerName = host
+	return c
+}
+
+// tlsConn bounds the handshake, which comes with the first write and reads too.
+type tlsConn struct {
+	net.Conn
+	handshake time.Duration
+	begun     bool
+}
+
+func (c *tlsConn) SetWriteDeadline(t time.Time) error {
+	if err := c.Conn.SetWriteDeadline(t); err != nil || c.begun {
+		return err
+	}
+	c.begun = true
+	return c.Conn.SetReadDeadline(time.Now().Add(c.handshake))
 }
 
 // use sets the context of the calls to come; stop ends its power over the connections.
@@ -97,6 +129,7 @@ func saramaConfig(d *dialer, c Config) (*sarama.Config, error) {
 	s.RackID = c.Rack
 	s.Net.Proxy.Enable = true
 	s.Net.Proxy.Dialer = d
+	d.traffic = c.Traffic
 	s.Net.DialTimeout = c.DialTimeout
 	s.Net.ReadTimeout = c.RequestTimeout + time.Second // the broker's own time limit comes first
 	s.Net.WriteTimeout = c.RequestTimeout
@@ -111,7 +144,7 @@ func saramaConfig(d *dialer, c Config) (*sarama.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the certificates: %w", err)
 		}
-		s.Net.TLS.Enable, s.Net.TLS.Config = true, tlsConfig
+		d.tls, d.patient = tlsConfig, s.Net.ReadTimeout
 	}
 	if c.Security.sasl() {
 		user, password, err := c.Security.login()
@@ -138,6 +171,7 @@ func open(ctx context.Context, c Config) (sarama.Client, error) {
 		return nil, fmt.Errorf("set up the Kafka %s: %w", c.Role, err)
 	}
 	d.use(ctx)
+	c.Traffic.follow(cl)
 	return cl, nil
 }
 
@@ -157,7 +191,7 @@ func classify(op string, err error) error {
 		case sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition, sarama.ErrRequestTimedOut, sarama.ErrBrokerNotAvailable,
 			sarama.ErrReplicaNotAvailable, sarama.ErrNetworkException, sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend,
 			sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrNotCoordinatorForConsumer, sarama.ErrOffsetsLoadInProgress,
-			sarama.ErrNotController, sarama.ErrKafkaStorageError:
+			sarama.ErrNotController, sarama.ErrKafkaStorageError, sarama.ErrTransactionCoordinatorFenced:
 			return &kafka.UnavailableError{Op: op, Err: plainText(err)}
 		}
 		return &kafka.BrokerError{Op: op, Code: int16(code), Err: plainText(err), Transient: transient(code)}
@@ -189,7 +223,7 @@ func transient(code sarama.KError) bool {
 		sarama.ErrThrottlingQuotaExceeded, sarama.ErrConcurrentTransactions, sarama.ErrFetchSessionIDNotFound, sarama.ErrInvalidFetchSessionEpoch,
 		sarama.ErrFencedLeaderEpoch, sarama.ErrUnknownLeaderEpoch, sarama.ErrPreferredLeaderNotAvailable, sarama.ErrEligibleLeadersNotAvailable,
 		sarama.ErrListenerNotFound, sarama.ErrOutOfOrderSequenceNumber, sarama.ErrUnknownProducerID, sarama.ErrInvalidProducerEpoch,
-		sarama.ErrRebalanceInProgress, sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrUnknown:
+		sarama.ErrOperationNotAttempted, sarama.ErrRebalanceInProgress, sarama.ErrIllegalGeneration, sarama.ErrUnknownMemberId, sarama.ErrUnknown:
 		return true
 	}
 	return false
@@ -206,7 +240,21 @@ func (e *cleanError) Unwrap() error { return e.err }
 
 var prefixes = strings.NewReplacer("kafka server: ", "", "kafka: ", "", "\n", "; ", "\t", "")
 
-func plainText(err error) error { return &cleanError{text: prefixes.Replace(err.Error()), err: err} }
+func plainText(err error) error {
+	var code sarama.KError
+	if errors.As(err, &code) {
+		if text := unnamed[code]; text != "" {
+			return &cleanError{text: text, err: err}
+		}
+	}
+	return &cleanError{text: prefixes.Replace(err.Error()), err: err}
+}
+
+// unnamed are codes that sarama has no text for.
+var unnamed = map[sarama.KError]string{
+	sarama.ErrProducerFenced: "there is a newer producer with the same transactional.id, or its transaction timed out",
+	errTransactionAbortable:  "the transaction can only be aborted",
+}
 
 // backoff is the wait before attempt n (from 0), doubled up to the most, a fifth more or less by chance.
 func (c *Config) backoff(n int) time.Duration {

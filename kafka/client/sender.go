@@ -168,7 +168,7 @@ func (p *Producer) ready(part *partition, s *sender, now time.Time) (hold time.D
 	if now.Before(part.retryAt) {
 		return part.retryAt.Sub(now), false
 	}
-	return 0, true
+	return 0, p.txn == nil || p.txn.admits(part)
 }
 
 func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
@@ -177,8 +177,10 @@ func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
 	part.flightBy, part.draining = s, false
 	if b.attempts++; b.attempts == 1 {
 		b.seal(&p.cfg.Producer, p.producerID, p.epoch)
+		p.stats.taken(b)
+		b.wire.IsTransactional = p.txn != nil
 	} else {
-		p.stats.Retries++
+		p.stats.again(b)
 	}
 }
 
@@ -191,6 +193,9 @@ func (p *Producer) dispatch(client sarama.Client, s *sender, r *request) error {
 	}
 	if p.cfg.Producer.Acks == AcksLeader {
 		wire.RequiredAcks = sarama.WaitForLocal
+	}
+	if p.txn != nil {
+		wire.TransactionalID = &p.txn.id
 	}
 	for _, b := range r.batches {
 		wire.AddBatch(b.part.topic.name, b.part.id, &b.wire)
@@ -220,6 +225,7 @@ func (p *Producer) answered(s *sender, r *request, res *sarama.ProduceResponse, 
 		s.broken = true
 	} else {
 		p.reached()
+		p.stats.throttled(res.ThrottleTime)
 	}
 	for _, b := range r.batches {
 		outcome := err
@@ -247,6 +253,9 @@ func (p *Producer) settle(b *batch, err error) {
 	case !errors.As(err, &code): // the connection, not the broker
 		p.again(b, err)
 		p.unreachable(err)
+	case p.txn != nil && doubtful(code):
+		p.restore(b)
+		p.doubt(fmt.Errorf("publish to topic %q partition %d: %w", part.topic.name, part.id, plainText(err)))
 	case code == sarama.ErrMessageSizeTooLarge || code == sarama.ErrMessageSetSizeTooLarge:
 		p.tooLarge(b, err)
 	case code == sarama.ErrOutOfOrderSequenceNumber && part.before(b):
@@ -255,10 +264,11 @@ func (p *Producer) settle(b *batch, err error) {
 		code == sarama.ErrNotLeaderForPartition || code == sarama.ErrRequestTimedOut || code == sarama.ErrNotEnoughReplicas ||
 		code == sarama.ErrNotEnoughReplicasAfterAppend || code == sarama.ErrKafkaStorageError || code == sarama.ErrNetworkException ||
 		code == sarama.ErrReplicaNotAvailable || code == sarama.ErrThrottlingQuotaExceeded || code == sarama.ErrFencedLeaderEpoch ||
-		code == sarama.ErrUnknownLeaderEpoch:
+		code == sarama.ErrUnknownLeaderEpoch || code == sarama.ErrConcurrentTransactions:
 		p.again(b, err)
 	default:
 		p.restore(b)
+		p.stats.refused(b)
 		p.fail(classify(fmt.Sprintf("publish to topic %q partition %d", part.topic.name, part.id), err))
 	}
 	if len(part.queue) > 0 || part.open != nil {
@@ -276,8 +286,7 @@ func (t *partition) before(b *batch) bool {
 }
 
 func (p *Producer) complete(b *batch) {
-	p.stats.Records += uint64(len(b.records))
-	p.stats.Bytes += uint64(b.size)
+	p.stats.complete(b)
 	b.part.lastErr, b.part.ackedAt = nil, time.Now()
 	p.buffered -= b.charged
 	p.pool.recycle(b)
@@ -332,6 +341,7 @@ func (p *Producer) tooLarge(b *batch, err error) {
 	}
 	p.restore(second)
 	p.restore(first)
+	p.stats.Splits++
 	part.draining = true
 	p.buffered -= b.charged
 	p.pool.recycle(b)

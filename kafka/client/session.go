@@ -26,8 +26,10 @@ type session struct {
 	chunks chan []*sarama.ConsumerMessage // maker: Setup; senders: ConsumeClaim; never closed; bound: none
 	pump   sync.WaitGroup
 
-	mu   sync.Mutex
-	next map[kafka.TopicPartition]int64 // where each partition is
+	mu     sync.Mutex
+	next   map[kafka.TopicPartition]int64 // where each partition is
+	claims []sarama.ConsumerGroupClaim    // which know how far each goes
+	begins map[kafka.TopicPartition]int64 // of the partitions, when they were assigned
 }
 
 // Setup begins the session: the handler says where to start.
@@ -45,6 +47,7 @@ func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 	})
 	if len(s.parts) == 0 { // more members than partitions
 		s.run.reached()
+		s.run.consumer.counts.joined()
 		return nil
 	}
 	assigned, err := s.assignments(sess.Context())
@@ -55,6 +58,7 @@ func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 		return err
 	}
 	s.run.enter(s)
+	s.noteBegins(assigned)
 	own, err := s.run.handler.Assigned(sess.Context(), assigned)
 	if err == nil {
 		s.taken = true
@@ -68,6 +72,7 @@ func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 		return err
 	}
 	s.run.reached()
+	s.run.consumer.counts.joined()
 	s.pump.Go(func() { s.hand(sess.Context()) })
 	return nil
 }
@@ -173,6 +178,7 @@ func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.Co
 	most := s.run.consumer.cfg.Consumer.MaxPollRecords
 	var chunk []*sarama.ConsumerMessage
 	bytes := 0
+	s.claimed(claim)
 	for {
 		in, out := claim.Messages(), s.chunks
 		if len(chunk) == 0 {
@@ -200,14 +206,18 @@ func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.Co
 // hand is the pump: it calls the handler until the session ends or a call fails.
 func (s *session) hand(ctx context.Context) {
 	var p poll
+	counts := &s.run.consumer.counts
 	for {
 		p.reset()
+		counts.idles()
 		select {
 		case <-ctx.Done():
+			counts.rests()
 			return
 		case chunk := <-s.chunks:
 			p.add(chunk)
 		}
+		counts.works()
 	gather: // what other partitions have ready
 		for len(p.messages) < s.run.consumer.cfg.Consumer.MaxPollRecords && p.bytes < maxPollBytes {
 			select {
@@ -247,6 +257,7 @@ func (s *session) passed(records []kafka.Record) {
 	s.run.cleared()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.run.consumer.counts.handed(records)
 	for i := range records {
 		r := &records[i]
 		if i+1 < len(records) && records[i+1].Partition == r.Partition && records[i+1].Topic == r.Topic {

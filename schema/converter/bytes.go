@@ -30,7 +30,7 @@ type byteArrayConfig struct {
 func (c *byteArrayConfig) keys() config.Keys {
 	c.inner = make(map[string]string)
 	return config.Keys{
-		config.Class(&c.class, delegateOption, "Converter of what is not bytes; empty: such values fail. Its options begin with "+delegateOption+".", config.Null(), config.Rank(config.Low)),
+		config.String(&c.class, delegateOption, "Converter of what is not bytes; empty: such values fail. Its options begin with "+delegateOption+".", config.Null(), config.Rank(config.Low)),
 		config.Prefix(delegateOption+".", "Options of the delegate.", func(name, value string) error {
 			c.inner[name] = value
 			return nil

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/sink"
 )
 
@@ -35,6 +36,10 @@ type session interface {
 	claim(ctx context.Context, parts []sink.Assignment) ([]claimed, error)
 	// standing reads a position again.
 	standing(ctx context.Context, p *position) (claimed, bool, error)
+
+	// forget removes positions, without partitions all of the connector, so that a task goes on where the consumer group stands. A table that
+	// does not exist has none.
+	forget(ctx context.Context, partitions []kafka.TopicPartition) error
 
 	begin(ctx context.Context) error
 	// move moves the position from where it stands to next; settle then gives a *movedError when it stood elsewhere.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/dialect"
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/sink"
 )
 
@@ -25,6 +26,10 @@ const claimPosition = `INSERT INTO %s AS p (connector, cluster_id, topic, partit
 const movePosition = `UPDATE %s SET next_offset = $1, moved_at = now() WHERE connector = $2 AND cluster_id = $3 AND topic = $4 AND partition = $5 AND epoch = $6 AND next_offset = $7`
 
 const readPosition = `SELECT next_offset, epoch FROM %s WHERE connector = $1 AND cluster_id = $2 AND topic = $3 AND partition = $4`
+
+// These are for every cluster that the connector has read the topic from.
+const forgetPositions = `DELETE FROM %s WHERE connector = $1`
+const forgetPosition = `DELETE FROM %s WHERE connector = $1 AND topic = $2 AND partition = $3`
 
 // endStalled ends sessions of the same role that have the positions locked and have not heard from their process for a while: one that
 // was stopped, or lost with its machine. The server does that by itself only between statements (idle_in_transaction_session_timeout).
@@ -147,6 +152,27 @@ func (s *pgSession) standing(ctx context.Context, p *position) (claimed, bool, e
 	}
 	c, err := readClaimed(rows[0])
 	return c, true, err
+}
+
+func (s *pgSession) forget(ctx context.Context, partitions []kafka.TopicPartition) error {
+	t, err := s.describe(ctx, s.store.positions)
+	if t == nil || err != nil {
+		return err
+	}
+	if err := s.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	if len(partitions) == 0 {
+		if _, err := s.query(ctx, s.positions(forgetPositions), s.store.connector); err != nil {
+			return errors.Join(fmt.Errorf("remove the positions from table %q: %w", s.store.positions, err), s.rollback(ctx))
+		}
+	}
+	for _, p := range partitions {
+		if _, err := s.query(ctx, s.positions(forgetPosition), s.store.connector, p.Topic, strconv.Itoa(int(p.Partition))); err != nil {
+			return errors.Join(fmt.Errorf("remove the position of %s-%d from table %q: %w", p.Topic, p.Partition, s.store.positions, err), s.rollback(ctx))
+		}
+	}
+	return s.exec(ctx, "COMMIT")
 }
 
 func (s *pgSession) move(ctx context.Context, p *position, next int64) error {
