@@ -31,7 +31,7 @@ const (
 // NewChain makes the transforms that the options transforms.* and predicates.* of a connector name; nil when there are none.
 func NewChain(props map[string]string, plugins Plugins, log *slog.Logger) (*Chain, config.Report) {
 	var r config.Report
-	c := parseChain(props, &plugins, log, &r)
+	c := parseChain(props, &plugins, log, &r, &r)
 	if len(r.Errors) > 0 || len(c) == 0 {
 		return nil, r
 	}
@@ -43,8 +43,9 @@ func NewChain(props map[string]string, plugins Plugins, log *slog.Logger) (*Chai
 }
 
 // parseChain reads the transforms and reports everything that is wrong with them and with their options.
-func parseChain(props map[string]string, plugins *Plugins, log *slog.Logger, r *config.Report) chainConfig {
-	p := &chainParser{props: props, plugins: plugins, log: log, report: r, predicates: make(map[string]predicateConfig)}
+// What only a task fails of goes into late.
+func parseChain(props map[string]string, plugins *Plugins, log *slog.Logger, r, late *config.Report) chainConfig {
+	p := &chainParser{props: props, plugins: plugins, log: log, report: r, late: late, predicates: make(map[string]predicateConfig)}
 	for _, alias := range p.aliases(predicatesOption) {
 		p.predicate(alias)
 	}
@@ -66,11 +67,11 @@ func (c chainConfig) build(log *slog.Logger) (*Chain, error) {
 	for i := range c {
 		l := link{alias: c[i].alias, class: c[i].plugin.Class, negate: c[i].negate}
 		var r config.Report
-		if l.transform, r = c[i].plugin.New(maps.Clone(c[i].props), log.With("transform", l.alias)); len(r.Errors) > 0 {
+		if l.transform, r = c[i].plugin.New(maps.Clone(c[i].props), named(log, l.class, "transform", l.alias)); len(r.Errors) > 0 {
 			return nil, fmt.Errorf("make the transform %q: %w", l.alias, r.Err())
 		}
 		if c[i].predicate != nil {
-			if l.predicate, r = c[i].predicate.New(maps.Clone(c[i].tested), log.With("transform", l.alias)); len(r.Errors) > 0 {
+			if l.predicate, r = c[i].predicate.New(maps.Clone(c[i].tested), named(log, c[i].predicate.Class, "transform", l.alias)); len(r.Errors) > 0 {
 				return nil, fmt.Errorf("make the predicate of the transform %q: %w", l.alias, r.Err())
 			}
 		}
@@ -85,6 +86,7 @@ type chainParser struct {
 	plugins    *Plugins
 	log        *slog.Logger
 	report     *config.Report
+	late       *config.Report // what validation lets pass
 	predicates map[string]predicateConfig
 }
 
@@ -96,12 +98,17 @@ type predicateConfig struct {
 // aliases splits the list of an option, and warns of options whose alias is not in it.
 func (p *chainParser) aliases(option string) []string {
 	aliases := config.SplitList(p.props[option])
-	for i, alias := range aliases {
-		if slices.Contains(aliases[:i], alias) {
-			p.report.Fail(option, "Invalid value [%s] for configuration %s: Duplicate alias provided.", strings.Join(aliases, ", "), option)
-			return nil
+	all := strings.Join(aliases, ", ")
+	var unique []string
+	for _, alias := range aliases {
+		if !slices.Contains(unique, alias) {
+			unique = append(unique, alias)
 		}
 	}
+	if len(unique) < len(aliases) {
+		p.report.Fail(option, "Invalid value [%s] for configuration %s: Duplicate alias provided.", all, option)
+	}
+	aliases = unique
 	for _, name := range slices.Sorted(maps.Keys(p.props)) {
 		rest, ok := strings.CutPrefix(name, option+".")
 		if ok && !slices.ContainsFunc(aliases, func(a string) bool { return strings.HasPrefix(rest, a+".") }) {
@@ -118,9 +125,6 @@ func (p *chainParser) own(prefix string, workers ...string) map[string]string {
 		if rest, ok := strings.CutPrefix(name, prefix); ok && !slices.Contains(workers, rest) {
 			own[rest] = text
 		}
-	}
-	if version := prefix + "plugin.version"; p.props[version] != "" {
-		p.report.Warn(version, "Option %q has no effect: there is one version of each plugin.", version)
 	}
 	return own
 }
@@ -143,7 +147,7 @@ func (p *chainParser) predicate(alias string) {
 	}
 	props := p.own(prefix, "type", "plugin.version")
 	_, r := plugin.New(maps.Clone(props), p.log)
-	addConverterReport(p.report, prefix, r)
+	p.embed(prefix, plugin.Keys, props, r)
 	p.predicates[alias] = predicateConfig{plugin, props}
 }
 
@@ -165,7 +169,7 @@ func (p *chainParser) transform(alias string) (l linkConfig, ok bool) {
 	}
 	l.props = p.own(prefix, "type", "plugin.version", "predicate", "negate")
 	_, r := l.plugin.New(maps.Clone(l.props), p.log)
-	addConverterReport(p.report, prefix, r)
+	p.embed(prefix, l.plugin.Keys, l.props, r)
 	return l, p.condition(prefix, &l)
 }
 
@@ -193,7 +197,7 @@ func (p *chainParser) condition(prefix string, l *linkConfig) bool {
 	alias = strings.TrimSpace(alias)
 	test, known := p.predicates[alias]
 	if !known {
-		p.report.Fail(prefix+"predicate", "Invalid value %s for configuration %spredicate: the list \"predicates\" has no predicate %q", alias, prefix, alias)
+		p.late.Fail(prefix+"predicate", "Invalid value %s for configuration %spredicate: the list \"predicates\" has no predicate %q", alias, prefix, alias)
 		return false
 	}
 	l.predicate, l.tested = test.plugin, test.props
@@ -204,8 +208,12 @@ func (p *chainParser) condition(prefix string, l *linkConfig) bool {
 func (p *chainParser) class(prefix string, classes []string) int {
 	option := prefix + "type"
 	class, given := p.props[option]
-	if class = strings.TrimSpace(class); !given || class == "" {
+	if class = strings.TrimSpace(class); !given {
 		p.report.Fail(option, "Missing required configuration %q which has no default value.", option)
+		return -1
+	}
+	if isJavaClass(class) { // one that is there in every Kafka Connect
+		p.report.Fail(option, "Class class %s does not implement the %s interface", class, map[bool]string{true: "Transformation", false: "Predicate"}[strings.HasPrefix(prefix, transformsOption)])
 		return -1
 	}
 	found := -1
@@ -221,10 +229,38 @@ func (p *chainParser) class(prefix string, classes []string) int {
 			found = i
 		}
 	}
+	var variants []string // of keys and of values; the class itself is none
+	for _, full := range classes {
+		if strings.HasPrefix(full, class+"$") {
+			variants = append(variants, full)
+		}
+	}
+	if found < 0 && len(variants) > 0 {
+		p.report.Fail(option, "This class is abstract and cannot be created. Did you mean %s?", strings.Join(variants, ", "))
+		return -1
+	}
 	if found < 0 {
 		p.report.Fail(option, "Invalid value %s for configuration %s: Class %s could not be found.", class, option, class)
 	}
 	return found
+}
+
+// embed adds what is wrong with the options of a plugin. As in Kafka Connect, a text that is wrong for its type is complained of under the whole name.
+func (p *chainParser) embed(prefix string, keys func() config.Keys, props map[string]string, r config.Report) {
+	if keys != nil {
+		for _, k := range keys() {
+			text, given := props[k.Name]
+			if !given || k.Value(map[string]string{k.Name: text}) != nil {
+				continue
+			}
+			for i := range r.Errors {
+				if e := &r.Errors[i]; e.Name == k.Name {
+					e.Message = strings.Replace(e.Message, " for configuration "+k.Name+":", " for configuration "+prefix+k.Name+":", 1)
+				}
+			}
+		}
+	}
+	addConverterReport(p.report, prefix, r)
 }
 
 func (p *chainParser) refuse(prefix, class, instead string) {

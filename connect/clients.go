@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,16 +11,9 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
 )
-
-// taskID names a task.
-type taskID struct {
-	connector string
-	task      int
-}
-
-func (id taskID) String() string { return id.connector + "-" + strconv.Itoa(id.task) }
 
 // clients makes the Kafka clients of a task. They dial when they are run.
 type clients interface {
@@ -27,14 +21,23 @@ type clients interface {
 	deadLetters() producer
 	admin() admin
 	consumer(s client.Subscription) consumer
+	// transactional makes the producer of a source task with exactly-once delivery, and tells how long a transaction of it may be open.
+	transactional(id string) (transactional, time.Duration)
+	// offsetProducer writes source offsets into a topic of the connector's own.
+	offsetProducer() producer
+	// readTopic reads what is committed in a topic, to its end at the call: it waits for transactions that are open.
+	readTopic(ctx context.Context, topic string, f func(*kafka.Record) error) error
 }
 
 // clientOptions are the options of a task's clients in Kafka's names: the worker's defaults, worker.properties and the connector's overrides, in
 // this order.
-type clientOptions struct{ source, deadLetter, sink, admin map[string]string }
+type clientOptions struct {
+	source, deadLetter, sink, reader, admin map[string]string
+	group                                   bool // the worker is in a group: offsets stand in topics
+}
 
 // optionsFor puts the options of a task together. Kafka Connect's defaults, but for idempotence: a record that is sent again is stored once.
-func (w *WorkerConfig) optionsFor(id taskID, c *ConnectorConfig) clientOptions {
+func (w *WorkerConfig) optionsFor(id TaskID, c *ConnectorConfig) clientOptions {
 	merge := func(own, workers, overrides map[string]string) map[string]string {
 		props := map[string]string{"bootstrap.servers": strings.Join(w.BootstrapServers, ",")}
 		maps.Copy(props, own)
@@ -50,22 +53,28 @@ func (w *WorkerConfig) optionsFor(id taskID, c *ConnectorConfig) clientOptions {
 			"max.block.ms":        strconv.FormatInt(math.MaxInt64, 10),
 		}, w.Producer, c.ProducerOverride)
 	}
+	source := producer("producer")
+	if w.exactlyOnce() {
+		bindOnce(source)
+	}
 	return clientOptions{
-		source:     producer("producer"),
+		source:     source,
 		deadLetter: producer("dlq-producer"),
 		sink: merge(map[string]string{
-			"group.id":           "connect-" + id.connector,
+			"group.id":           "connect-" + id.Connector,
 			"client.id":          fmt.Sprintf("connector-consumer-%s", id),
 			"auto.offset.reset":  "earliest",
 			"enable.auto.commit": "false",
 			"max.poll.records":   "5000", // Kafka's 500 make statements too small for stores that take sets
 		}, w.Consumer, c.ConsumerOverride),
-		admin: merge(map[string]string{"client.id": fmt.Sprintf("connector-adminclient-%s", id)}, w.Admin, c.AdminOverride),
+		group:  w.Distributed != nil,
+		reader: merge(map[string]string{"client.id": fmt.Sprintf("connector-consumer-%s", id)}, w.Consumer, c.ConsumerOverride),
+		admin:  merge(map[string]string{"client.id": fmt.Sprintf("connector-adminclient-%s", id)}, w.Admin, c.AdminOverride),
 	}
 }
 
 // kafkaClients is clients over kafka/client.
-type kafkaClients struct{ produce, dead, consume, administer client.Config }
+type kafkaClients struct{ produce, dead, consume, read, administer client.Config }
 
 // closeAfter is how long a producer waits for acknowledgements after it was told to end: the task has waited before.
 const closeAfter = 100 * time.Millisecond
@@ -76,28 +85,32 @@ func parseClients(o clientOptions, c *ConnectorConfig, kind Kind, log *slog.Logg
 	var all config.Report
 	parse := func(dst *client.Config, props map[string]string, role client.Role, overrides map[string]string) {
 		parsed, r := client.FromProperties(props, role)
-		parsed.Log = log
+		parsed.Log, parsed.Traffic = named(log, clientLoggers[role]), new(client.Traffic)
 		parsed.Producer.CloseTimeout = closeAfter
 		*dst = parsed
-		all.Errors = append(all.Errors, named(r.Errors, role, overrides)...)
-		all.Warnings = append(all.Warnings, named(r.Warnings, role, overrides)...)
+		all.Errors = append(all.Errors, renamed(r.Errors, role, overrides)...)
+		all.Warnings = append(all.Warnings, renamed(r.Warnings, role, overrides)...)
 	}
 	if kind == KindSource {
 		parse(&k.produce, o.source, client.ForProducer, c.ProducerOverride)
+		if o.group { // Kafka Connect does not look at these options before it uses them
+			k.parseOffsetClients(o, log)
+		}
 	} else {
 		parse(&k.consume, o.sink, client.ForConsumer, c.ConsumerOverride)
-		if c.Sink.DeadLetterTopic != "" {
-			parse(&k.dead, o.deadLetter, client.ForProducer, c.ProducerOverride)
-		}
 	}
-	if kind == KindSource && c.Source.topics != nil || c.Sink.DeadLetterTopic != "" {
+	letters, _, _ := c.letters()
+	if letters != "" {
+		parse(&k.dead, o.deadLetter, client.ForProducer, c.ProducerOverride)
+	}
+	if kind == KindSource && c.Source.topics != nil || letters != "" {
 		parse(&k.administer, o.admin, client.ForAdmin, c.AdminOverride)
 	}
 	return &k, all
 }
 
-// named puts the prefix before the names of options, in the texts too.
-func named(problems []config.Problem, role client.Role, overrides map[string]string) []config.Problem {
+// renamed puts the prefix before the names of options, in the texts too.
+func renamed(problems []config.Problem, role client.Role, overrides map[string]string) []config.Problem {
 	out := make([]config.Problem, 0, len(problems))
 	for _, p := range problems {
 		full := role.String() + "." + p.Name

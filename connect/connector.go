@@ -2,69 +2,81 @@ package connect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
+	"sync"
+
+	"github.com/tandem-cdc/tandem/connect/provider"
 )
 
-// connector is one connector with its tasks. What stands below guarded is changed under Worker.mu only.
+// connector is what a configuration says of a connector: the plugin, the common options, the converters. It is made anew for every instance
+// and every task, and belongs to it.
 type connector struct {
 	name   string
 	plugin plugin
-	props  map[string]string
+	props  map[string]string // resolved
 	config ConnectorConfig
 	conv   converters
+	faults faults // what validation lets pass and a start fails of
 	log    *slog.Logger
-
-	// guarded
-	target State // Running, Paused or Stopped: what the user wants
-	status InstanceStatus
-	tasks  []*task
 }
 
-// task is one task of a connector and the goroutine that supervises it.
-type task struct {
-	id     taskID
-	props  map[string]string // what the plugin gets
-	config map[string]string // what REST shows: task.class too
+// instance is a connector that runs in this process.
+type instance struct {
+	*connector
+	worker *Worker
+	raw    map[string]string // as it was written
 	cancel context.CancelFunc
-	ended  chan struct{} // closed by the goroutine when it ended
+	ended  chan struct{} // closed when the goroutine that watches has ended; nil: there is none
 
-	status InstanceStatus // guarded by Worker.mu
+	mu     sync.Mutex // guards what follows, and the order of what the listener hears
+	target State
+	state  State
 }
 
-func (c *connector) info() ConnectorInfo {
-	info := ConnectorInfo{Name: c.name, Config: maps.Clone(c.props), Kind: c.plugin.Kind}
-	for _, t := range c.tasks {
-		info.Tasks = append(info.Tasks, t.id.task)
+// say tells the listener of a new state.
+func (i *instance) say(s State, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.sayLocked(s, err)
+}
+
+func (i *instance) sayLocked(s State, err error) {
+	i.state = s
+	status := InstanceStatus{State: s, WorkerID: i.worker.ID(), Version: i.plugin.Version}
+	if err != nil {
+		status.Trace = trace(err)
 	}
-	return info
+	i.worker.listener.ConnectorState(i.name, status)
 }
 
-func (c *connector) statusOf() ConnectorStatus {
-	s := ConnectorStatus{Name: c.name, Connector: c.status, Kind: c.plugin.Kind}
-	for _, t := range c.tasks {
-		s.Tasks = append(s.Tasks, TaskStatus{t.id.task, t.status})
+// resolve puts the values that config providers hold in place of their variables.
+func (w *Worker) resolve(name string, props map[string]string) (map[string]string, error) {
+	resolved, err := w.cfg.Providers.Resolve(props, w.log.With("connector", name))
+	if err != nil {
+		return nil, err // Kafka's own words, which name the path
 	}
-	return s
+	return resolved, nil
 }
 
-// prepare validates a configuration and makes a connector of it that does not run. Warnings are logged.
+// prepare reads a configuration and reports every error and warning in it. The connector's converters must be closed.
 func (w *Worker) prepare(req Request) (*connector, error) {
-	props := req.Config
-	class, given := props["connector.class"]
-	if !given {
-		return nil, &RefusedError{Invalid, fmt.Sprintf("Connector config %s contains no connector type", javaMap(props))}
+	raw := req.Config
+	var err error
+	if req.Config, err = w.resolve(req.Name, req.Config); err != nil {
+		return nil, err
+	}
+	class, given := req.Config["connector.class"]
+	if !given { // of what a config provider holds nothing is shown
+		return nil, noClass(raw)
 	}
 	p, err := w.plugins.find(class)
 	if err != nil {
 		return nil, err
 	}
-	c := &connector{name: req.Name, plugin: p, props: props, log: w.log.With("connector", req.Name), target: req.InitialState}
-	if c.target == "" {
-		c.target = Running
-	}
+	c := &connector{name: req.Name, plugin: p, props: req.Config, log: named(w.log, connectorLogger, "connector", req.Name)}
 	report := w.validate(c)
 	for _, option := range req.Null {
 		report.Fail(option, NullOption)
@@ -79,112 +91,166 @@ func (w *Worker) prepare(req Request) (*connector, error) {
 	return c, nil
 }
 
-// start takes a prepared connector over, in place of one of the same name whose tasks have ended, and starts its tasks.
-func (w *Worker) start(ctx context.Context, c *connector) (ConnectorInfo, error) {
-	c.status = InstanceStatus{State: c.target, WorkerID: w.ID(), Version: c.plugin.Version}
-	var failure error
-	if c.target == Running {
-		if failure = w.makeTasks(c); failure != nil {
-			c.status = InstanceStatus{State: Failed, WorkerID: w.ID(), Trace: trace(failure)}
-			c.tasks = nil
-		}
+// KindOf tells whether a configuration is that of a source or of a sink.
+func (w *Worker) KindOf(props map[string]string) Kind {
+	p, err := w.plugins.find(props["connector.class"])
+	if err != nil {
+		return KindUnknown
 	}
-	var info ConnectorInfo
-	w.update(func() {
-		w.connectors[c.name] = c
-		info = c.info()
-	})
-	if failure != nil {
-		c.log.Error("the connector failed", "error", failure)
-		return info, &RefusedError{Internal, failure.Error()}
-	}
-	c.log.Info("started the connector", "class", c.plugin.Class, "tasks", len(info.Tasks), "state", string(c.target))
-	for i, t := range c.tasks {
-		if err := w.startTask(ctx, c, t); err != nil {
-			for _, rest := range c.tasks[i:] {
-				rest.cancel = func() {}
-				close(rest.ended)
-				w.setTask(rest, InstanceStatus{State: Failed, WorkerID: w.ID(), Trace: err.Error()})
-			}
-			return info, err
-		}
-	}
-	return info, nil
+	return p.Kind
 }
 
-// makeTasks divides the work.
-func (w *Worker) makeTasks(c *connector) error {
-	var configs []map[string]string
-	if c.plugin.source != nil {
-		var err error
-		if configs, err = c.plugin.source.TaskConfigs(maps.Clone(c.props), c.config.TasksMax); err != nil {
-			return fmt.Errorf("divide the work of connector %s: %w", c.name, err)
-		}
-		if len(configs) > c.config.TasksMax && c.config.EnforceTasks {
-			return complaint("The connector %s has generated %d tasks, which is greater than %d, the maximum number of tasks it is configured to create. "+
-				"This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with "+
-				"'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.", c.name, len(configs), c.config.TasksMax)
-		}
-	} else {
-		for range c.config.TasksMax {
-			configs = append(configs, c.props)
+// StartConnector starts a connector, which runs no tasks by itself: see TaskConfigs and StartTask. One that cannot be started is FAILED, and
+// the error says why. It waits for Run to run.
+func (w *Worker) StartConnector(ctx context.Context, name string, props map[string]string, target State) error {
+	if w.connectorNamed(name) != nil {
+		return fmt.Errorf("start connector %s: it runs already", name)
+	}
+	c, err := w.prepare(Request{Name: name, Config: props})
+	if err == nil {
+		if err = startFault(c.faults.connector); err != nil {
+			c.conv.close()
 		}
 	}
-	for i, props := range configs {
-		shown := maps.Clone(props)
-		shown["task.class"] = c.plugin.taskClass()
-		c.tasks = append(c.tasks, &task{
-			id:     taskID{c.name, i},
-			props:  props,
-			config: shown,
-			ended:  make(chan struct{}),
-			status: InstanceStatus{State: Unassigned, WorkerID: w.ID()},
-		})
+	if err == nil && w.connectorNamed(name) != nil {
+		c.conv.close()
+		err = fmt.Errorf("start connector %s: it runs already", name)
 	}
+	started(&w.meter.connectors, &w.meter.failedConnectors, err)
+	if err != nil {
+		w.listener.ConnectorState(name, InstanceStatus{State: Failed, WorkerID: w.ID(), Trace: trace(err)})
+		return err
+	}
+	c.conv.close() // each task has its own
+	for _, option := range w.cfg.Providers.Unresolved(c.props) {
+		c.log.Warn("the option holds a variable of a config provider that has no value for it", "option", option)
+	}
+	i := &instance{connector: c, worker: w, raw: maps.Clone(props), target: target}
+	watchCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	i.cancel = cancel
+	run := func(context.Context) {}
+	if c.plugin.source != nil && c.plugin.source.Watch != nil {
+		i.ended = make(chan struct{})
+		run = func(context.Context) { defer close(i.ended); i.watch(watchCtx) }
+	}
+	if err := w.launch(ctx, "connector "+name, run); err != nil {
+		cancel()
+		return w.connectorRefused(name, err)
+	}
+	w.mu.Lock()
+	w.connectors[name] = i
+	w.mu.Unlock()
+	i.say(target, nil)
+	c.log.Info("started the connector", "class", c.plugin.Class, "state", string(target))
 	return nil
 }
 
-// startTask hands the task's goroutine to Run.
-func (w *Worker) startTask(ctx context.Context, c *connector, t *task) error {
-	taskCtx, cancel := context.WithCancel(context.Background())
-	t.cancel = cancel
-	run := func(workerCtx context.Context) {
-		defer close(t.ended)
-		defer cancel()
-		defer context.AfterFunc(workerCtx, cancel)()
-		w.supervise(taskCtx, c, t)
+// connectorRefused tells of a connector that was not started.
+func (w *Worker) connectorRefused(name string, err error) error {
+	if !errors.Is(err, errOver) {
+		w.log.Error("the connector cannot be started", "connector", name, "error", err)
+		w.listener.ConnectorState(name, InstanceStatus{State: Failed, WorkerID: w.ID(), Trace: trace(err)})
 	}
-	err := context.Canceled
-	select {
-	case w.spawn <- run:
-		return nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-w.over:
-	}
-	cancel()
-	return fmt.Errorf("start task %s: the worker does not run: %w", t.id, err)
+	return err
 }
 
-// stopTasks stops a connector's tasks in order and waits for their end.
-func (w *Worker) stopTasks(c *connector) {
+// watch runs the plugin's own watch over what the work is divided by.
+func (i *instance) watch(ctx context.Context) {
+	err := i.plugin.source.Watch(ctx, maps.Clone(i.props), func() { i.worker.listener.TasksChanged(i.name) })
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	i.log.Error("the connector failed", "error", err)
+	i.say(Failed, err)
+}
+
+// StopConnector stops a connector; its tasks are not concerned.
+func (w *Worker) StopConnector(_ context.Context, name string) {
 	w.mu.Lock()
-	tasks := slices.Clone(c.tasks)
+	i := w.connectors[name]
+	delete(w.connectors, name)
 	w.mu.Unlock()
-	for _, t := range tasks {
-		t.cancel()
+	if i == nil {
+		return
 	}
-	for _, t := range tasks {
-		<-t.ended
+	i.cancel()
+	if i.ended != nil {
+		<-i.ended
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.state != Failed {
+		i.sayLocked(Unassigned, nil)
 	}
 }
 
-func (w *Worker) target(c *connector) State {
+func (w *Worker) connectorNamed(name string) *instance {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return c.target
+	return w.connectors[name]
 }
 
-func (w *Worker) setTask(t *task, s InstanceStatus) {
-	w.update(func() { t.status = s })
+// errNoInstance: the herder asked for a connector that it did not start.
+var errNoInstance = errors.New("the connector does not run here")
+
+// TaskConfigs divides the work of a connector that runs here. The configurations are those that are stored and shown.
+func (w *Worker) TaskConfigs(_ context.Context, name string) ([]map[string]string, error) {
+	i := w.connectorNamed(name)
+	if i == nil {
+		return nil, fmt.Errorf("divide the work of connector %s: %w", name, errNoInstance)
+	}
+	var configs []map[string]string
+	if i.plugin.source != nil {
+		var err error
+		if configs, err = i.plugin.source.TaskConfigs(maps.Clone(i.props), i.config.TasksMax); err != nil {
+			err = fmt.Errorf("divide the work of connector %s: %w", name, err)
+		} else if len(configs) > i.config.TasksMax && i.config.EnforceTasks {
+			err = complaint("The connector %s has generated %d tasks, which is greater than %d, the maximum number of tasks it is configured to create. "+
+				"This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with "+
+				"'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.", name, len(configs), i.config.TasksMax)
+		}
+		if err != nil {
+			i.log.Error("the connector failed", "error", err)
+			i.say(Failed, err)
+			return nil, err
+		}
+	} else {
+		for range i.config.TasksMax {
+			configs = append(configs, i.props)
+		}
+	}
+	shown := make([]map[string]string, len(configs))
+	for n, props := range configs {
+		shown[n] = maps.Clone(props)
+		shown[n][taskClassOption] = i.plugin.taskClass()
+		shown[n] = provider.Reverse(i.raw, shown[n])
+	}
+	return shown, nil
+}
+
+// taskClassOption is what a task's configuration has besides the connector's.
+const taskClassOption = "task.class"
+
+// SetTarget pauses and resumes what runs here of a connector. Stopping is StopTasks, and a new target of the connector itself.
+func (w *Worker) SetTarget(_ context.Context, name string, target State) {
+	w.mu.Lock()
+	i := w.connectors[name]
+	var tasks []*task
+	for id, t := range w.tasks {
+		if id.Connector == name {
+			tasks = append(tasks, t)
+		}
+	}
+	w.mu.Unlock()
+	if i != nil {
+		i.mu.Lock()
+		i.target = target
+		if i.state != Failed && i.state != target {
+			i.sayLocked(target, nil)
+		}
+		i.mu.Unlock()
+	}
+	for _, t := range tasks {
+		t.aim(target)
+	}
 }

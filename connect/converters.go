@@ -68,7 +68,11 @@ func resolveConverter(option string, workers, connectors ConverterConfig, r *con
 		}
 	}
 	if len(found) != 1 {
-		r.Fail(option, "Invalid value %s for configuration %s: Class %s could not be found.", chosen.Class, option, chosen.Class)
+		instead := converter.Instead(chosen.Class)
+		if instead != "" {
+			instead = " It does not exist here: " + instead + "."
+		}
+		r.Fail(option, "Invalid value %s for configuration %s: Class %s could not be found.%s", chosen.Class, option, chosen.Class, instead)
 		return chosen, "", false
 	}
 	chosen.Options = maps.Clone(chosen.Options)

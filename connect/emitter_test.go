@@ -179,7 +179,7 @@ func (noTopics) ensure(context.Context, string) error { return nil }
 
 func newTestEmitter(t testing.TB, p producer, c *rawConverter) *emitter {
 	return &emitter{ctx: t.Context(), log: slog.New(slog.DiscardHandler), conv: converters{key: c, value: c, header: rawHeaders{}}, topics: noTopics{}, producer: p, retries: retries{most: time.Millisecond},
-		skip: func(_ stage, err error) error { return err }}
+		decide: &tolerance{config: &ConnectorConfig{Tolerance: TolerateNone}}}
 }
 
 var text = schema.Of(schema.String)
@@ -257,7 +257,7 @@ func TestEmitterCountsWhatItLeavesOut(t *testing.T) {
 	p := newFakeProducer()
 	good, bad := new(rawConverter), &rawConverter{broken: errors.New("broken")}
 	e := newTestEmitter(t, p, good)
-	e.skip = func(stage, error) error { return nil }
+	e.decide = &tolerance{config: &ConnectorConfig{Tolerance: TolerateAll}}
 	fine, err := e.Stream("t", 0, nil, text, nil)
 	if err != nil {
 		t.Fatal(err)

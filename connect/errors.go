@@ -13,10 +13,12 @@ type Refusal uint8
 
 // Refusals.
 const (
-	Invalid  Refusal = iota // what was asked for is wrong
-	NotFound                // whom it concerns does not exist
-	Conflict                // it does not fit the present state
-	Internal                // it failed underway
+	Invalid     Refusal = iota // what was asked for is wrong
+	NotFound                   // whom it concerns does not exist
+	Conflict                   // it does not fit the present state
+	Internal                   // it failed underway
+	Forbidden                  // it is not allowed
+	Unavailable                // what is needed for it is not there yet
 )
 
 // RefusedError is a request that was not carried out, in Kafka Connect's words.
@@ -58,7 +60,28 @@ func trace(err error) string {
 	if errors.As(err, &tolerance) {
 		return "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\nCaused by: " + tolerance.Err.Error()
 	}
-	return "org.apache.kafka.connect.errors.ConnectException: " + err.Error()
+	var known interface {
+		Exception() (class, message string)
+	}
+	if !errors.As(err, &known) {
+		return "org.apache.kafka.connect.errors.ConnectException: " + err.Error()
+	}
+	class, message := known.Exception()
+	if full := err.Error(); full != message {
+		message += "\nCaused by: " + full
+	}
+	return class + ": " + message
+}
+
+// configError is a configuration that validation lets pass and a start fails of.
+type configError struct{ RefusedError }
+
+// Unwrap makes it the refusal that it is.
+func (e *configError) Unwrap() error { return &e.RefusedError }
+
+// Exception is Kafka's name for such an error.
+func (e *configError) Exception() (class, message string) {
+	return "org.apache.kafka.common.config.ConfigException", e.Message
 }
 
 // toleranceError ends a task for a record that could not be converted while errors.tolerance is none.

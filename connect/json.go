@@ -27,3 +27,9 @@ func appendJSONText(dst []byte, s string) []byte {
 	}
 	return append(dst, '"')
 }
+
+// AppendJSONText appends s as a JSON string as Kafka Connect's serializer writes it.
+func AppendJSONText(dst []byte, s string) []byte { return appendJSONText(dst, s) }
+
+// OffsetKey is the key of a stored source offset: ["connector",{partition}] without blanks, byte by byte as Kafka Connect writes it.
+func OffsetKey(connector string, partition []byte) []byte { return offsetKey(connector, partition) }

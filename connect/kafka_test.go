@@ -37,7 +37,7 @@ func startBroker(t *testing.T, topics ...string) string {
 	return broker.Addr()
 }
 
-func kafkaWorker(t *testing.T, addr, offsets string, plugins Plugins) *Worker {
+func kafkaWorker(t *testing.T, addr, offsets string, plugins Plugins) *Standalone {
 	t.Helper()
 	cfg, report := ParseWorkerConfig(map[string]string{
 		"bootstrap.servers":                 addr,
@@ -61,7 +61,7 @@ func kafkaWorker(t *testing.T, addr, offsets string, plugins Plugins) *Worker {
 }
 
 // runWorker runs it until the returned function is called, which may be more than once.
-func runWorker(t *testing.T, w *Worker) (stop func()) {
+func runWorker(t *testing.T, w *Standalone) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -149,9 +149,9 @@ func TestSourceSurvivesRestarts(t *testing.T) {
 			break
 		}
 		w := kafkaWorker(t, addr, path, plugins)
-		w.cfg.ValueConverter = ConverterConfig{Class: "org.apache.kafka.connect.storage.StringConverter"}
+		w.worker.cfg.ValueConverter = ConverterConfig{Class: "org.apache.kafka.connect.storage.StringConverter"}
 		// Many small requests, one at a time: so that there is always something unacknowledged.
-		maps.Copy(w.cfg.Producer, map[string]string{"batch.size": "200", "max.request.size": "2000", "buffer.memory": "2000", "max.in.flight.requests.per.connection": "1"})
+		maps.Copy(w.worker.cfg.Producer, map[string]string{"batch.size": "200", "max.request.size": "2000", "buffer.memory": "2000", "max.in.flight.requests.per.connection": "1"})
 		stop := runWorker(t, w)
 		if _, err := w.Create(t.Context(), counterConfig()); err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestTopicCreation(t *testing.T) {
 		return err == nil && exists && topic.Partitions == 4
 	})
 	eventually(t, "an offset stored", func() bool {
-		list, err := w.offsets.list("count")
+		list, err := w.offsets.List(t.Context(), "count")
 		return err == nil && len(list) == 1
 	})
 }

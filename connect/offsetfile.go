@@ -2,6 +2,7 @@ package connect
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,20 +12,7 @@ import (
 	"sync"
 )
 
-// offsetStore keeps source offsets. Keys and values are JSON texts, compared byte by byte as Kafka Connect does.
-type offsetStore interface {
-	// get returns the offset of a source partition of a connector, nil when there is none.
-	get(connector string, partition []byte) ([]byte, error)
-	// put makes offsets durable before it returns. A nil offset resets a partition.
-	put(connector string, partition, offset []byte) error
-	// list returns all that is stored for a connector.
-	list(connector string) ([]PartitionOffset, error)
-}
-
-// PartitionOffset is one stored source offset, both as JSON objects.
-type PartitionOffset struct{ Partition, Offset []byte }
-
-// fileOffsets is offsetStore in a file of Kafka Connect's own format (see javamap.go), read once and replaced as a whole with
+// fileOffsets is an OffsetStore in a file of Kafka Connect's own format (see javamap.go), read once and replaced as a whole with
 // every put: written beside it, synced, renamed over it, and the folder synced, so that a crash leaves the old file or the new one.
 type fileOffsets struct {
 	path string
@@ -74,24 +62,26 @@ func (f *fileOffsets) load() error {
 	return nil
 }
 
-func (f *fileOffsets) find(key []byte) (int, bool) {
-	return slices.BinarySearchFunc(f.entries, key, func(e mapEntry, key []byte) int { return bytes.Compare(e.key, key) })
+func findEntry(entries []mapEntry, key []byte) (int, bool) {
+	return slices.BinarySearchFunc(entries, key, func(e mapEntry, key []byte) int { return bytes.Compare(e.key, key) })
 }
 
-func (f *fileOffsets) get(connector string, partition []byte) ([]byte, error) {
+// Get implements OffsetStore.
+func (f *fileOffsets) Get(_ context.Context, connector string, partition []byte) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.load(); err != nil {
 		return nil, err
 	}
-	i, found := f.find(offsetKey(connector, partition))
+	i, found := findEntry(f.entries, offsetKey(connector, partition))
 	if !found {
 		return nil, nil
 	}
 	return slices.Clone(f.entries[i].value), nil
 }
 
-func (f *fileOffsets) list(connector string) ([]PartitionOffset, error) {
+// List implements OffsetStore.
+func (f *fileOffsets) List(_ context.Context, connector string) ([]PartitionOffset, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.load(); err != nil {
@@ -107,19 +97,25 @@ func (f *fileOffsets) list(connector string) ([]PartitionOffset, error) {
 	return out, nil
 }
 
-func (f *fileOffsets) put(connector string, partition, offset []byte) error {
+// Put implements OffsetStore. It does nothing once ctx has ended: a task that was abandoned must not move offsets under the next one.
+func (f *fileOffsets) Put(ctx context.Context, connector string, offsets ...PartitionOffset) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("store the offsets of connector %s: %w", connector, err)
+	}
 	if err := f.load(); err != nil {
 		return err
 	}
-	entry := mapEntry{offsetKey(connector, partition), slices.Clone(offset)}
 	entries := slices.Clone(f.entries) // the old ones stay when the write fails
-	i, found := f.find(entry.key)
-	if found {
-		entries[i] = entry
-	} else {
-		entries = slices.Insert(entries, i, entry)
+	for _, o := range offsets {
+		entry := mapEntry{offsetKey(connector, o.Partition), slices.Clone(o.Offset)}
+		i, found := findEntry(entries, entry.key)
+		if found {
+			entries[i] = entry
+		} else {
+			entries = slices.Insert(entries, i, entry)
+		}
 	}
 	f.buf = appendJavaMap(f.buf[:0], entries)
 	if err := replaceFile(f.path, f.buf); err != nil {

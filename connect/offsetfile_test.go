@@ -79,9 +79,9 @@ func TestFileOffsets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	must(f.put("bikes", []byte(`{"server":"inv"}`), []byte(`{"lsn":1}`)))
-	must(f.put("bikes", []byte(`{"server":"inv"}`), []byte(`{"lsn":2}`)))
-	must(f.put("nums", []byte(`{"filename":"letters.txt"}`), nil))
+	must(f.Put(t.Context(), "bikes", PartitionOffset{[]byte(`{"server":"inv"}`), []byte(`{"lsn":1}`)}))
+	must(f.Put(t.Context(), "bikes", PartitionOffset{[]byte(`{"server":"inv"}`), []byte(`{"lsn":2}`)}))
+	must(f.Put(t.Context(), "nums", PartitionOffset{[]byte(`{"filename":"letters.txt"}`), nil}))
 
 	again := newFileOffsets(path)
 	for _, c := range []struct{ connector, partition, want string }{
@@ -90,12 +90,12 @@ func TestFileOffsets(t *testing.T) {
 		{"from-map", `{"filename":"letters.txt"}`, `{"position":5}`},
 		{"nums", `{"filename":"letters.txt"}`, ""},
 	} {
-		got, err := again.get(c.connector, []byte(c.partition))
+		got, err := again.Get(t.Context(), c.connector, []byte(c.partition))
 		if err != nil || string(got) != c.want {
 			t.Errorf("get(%s, %s) = %q, %v, want %q", c.connector, c.partition, got, err, c.want)
 		}
 	}
-	list, err := again.list("bikes")
+	list, err := again.List(t.Context(), "bikes")
 	if err != nil || len(list) != 1 || string(list[0].Partition) != `{"server":"inv"}` || string(list[0].Offset) != `{"lsn":2}` {
 		t.Errorf("list(bikes) = %q, %v", list, err)
 	}
@@ -124,7 +124,7 @@ func TestFileOffsetsRefuses(t *testing.T) {
 	if err := newFileOffsets(filepath.Join(dir, "absent")).open(); err != nil {
 		t.Errorf("open(absent) = %v, want none", err)
 	}
-	err = newFileOffsets(filepath.Join(dir, "no", "folder")).put("c", []byte("{}"), []byte("{}"))
+	err = newFileOffsets(filepath.Join(dir, "no", "folder")).Put(t.Context(), "c", PartitionOffset{[]byte("{}"), []byte("{}")})
 	if err == nil || !strings.Contains(err.Error(), "offset.storage.file.filename") || !retriable(err) {
 		t.Errorf("put without a folder = %v, want a retriable error that names the option", err)
 	}
@@ -157,7 +157,7 @@ func FuzzDecodeJavaMap(f *testing.F) {
 func BenchmarkFileOffsetsPut(b *testing.B) {
 	f := newFileOffsets(filepath.Join(b.TempDir(), "connect.offsets"))
 	for b.Loop() {
-		if err := f.put("bikes", []byte(`{"server":"inv"}`), []byte(`{"lsn":2}`)); err != nil {
+		if err := f.Put(b.Context(), "bikes", PartitionOffset{[]byte(`{"server":"inv"}`), []byte(`{"lsn":2}`)}); err != nil {
 			b.Fatal(err)
 		}
 	}

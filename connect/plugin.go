@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 )
@@ -53,11 +54,25 @@ type Source struct {
 	Class     string // Java class name that selects it
 	TaskClass string // Java class name of its tasks, shown as task.class; "" is Class with "Task" behind it
 	Version   string
+	// Keys are the options with their defaults, as clients of the REST API are told of them.
+	Keys func() config.Keys
 	// Validate checks a configuration and reports every error and warning; it does not connect.
 	Validate func(props map[string]string) config.Report
+	// Check looks at what the configuration speaks of, such as the database, when a connector is created or changed. nil: nothing to look at.
+	Check func(ctx context.Context, props map[string]string) config.Report
+	// ExactlyOnce tells whether the connector can go on where its offset says, so that no record is there twice. nil: nobody knows.
+	ExactlyOnce func(props map[string]string) bool
+	// DefinesTransactions tells that tasks end Kafka transactions themselves, for transaction.boundary=connector.
+	DefinesTransactions bool
 	// TaskConfigs divides the work into at most max tasks.
 	TaskConfigs func(props map[string]string, max int) ([]map[string]string, error)
 	NewTask     func(props map[string]string, env Env) (SourceTask, error)
+	// Watch runs as long as the connector does; changed asks to divide the work anew. Its error fails the connector. nil: the work changes with
+	// the configuration only.
+	Watch func(ctx context.Context, props map[string]string, changed func()) error
+	// AlterOffsets checks offsets that a user wants to set; one without an offset is to be reset. handled tells that the plugin has also changed
+	// whatever it keeps of them elsewhere. nil: it knows nothing of that, and everything is taken.
+	AlterOffsets func(ctx context.Context, props map[string]string, offsets []PartitionOffset) (handled bool, err error)
 }
 
 // Sink is a sink connector plugin.
@@ -65,8 +80,12 @@ type Sink struct {
 	Class     string
 	TaskClass string
 	Version   string
-	Validate  func(props map[string]string) config.Report
-	NewTask   func(props map[string]string, env Env) (sink.Task, error)
+	// Keys are the options with their defaults, as clients of the REST API are told of them.
+	Keys     func() config.Keys
+	Validate func(props map[string]string) config.Report
+	NewTask  func(props map[string]string, env Env) (sink.Task, error)
+	// AlterOffsets is told of the offsets that a user wants to set, -1 for those to be reset; without any, all are reset. Else as that of Source.
+	AlterOffsets func(ctx context.Context, props map[string]string, offsets []kafka.Position) (handled bool, err error)
 }
 
 // Plugins is all that a worker can run; only cmd/tandem knows the list.

@@ -1,28 +1,38 @@
 package connect
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/schema/converter"
 )
 
-// Kind says which way a connector's records go.
+// Kind says what a plugin is; of a connector, which way its records go.
 type Kind string
 
 // Kinds, as Kafka Connect spells them.
 const (
-	KindSource  Kind = "source"
-	KindSink    Kind = "sink"
-	KindUnknown Kind = "unknown"
+	KindSource          Kind = "source"
+	KindSink            Kind = "sink"
+	KindTransformation  Kind = "transformation"
+	KindPredicate       Kind = "predicate"
+	KindConverter       Kind = "converter"
+	KindHeaderConverter Kind = "header_converter"
+	KindUnknown         Kind = "unknown"
 )
+
+// IsConnector tells sources and sinks from the rest.
+func (k Kind) IsConnector() bool { return k == KindSource || k == KindSink }
 
 // PluginInfo describes one plugin.
 type PluginInfo struct {
 	Class   string
 	Kind    Kind
-	Version string
+	Version string // "": it has none
 }
 
 // plugin is a Source or a Sink.
@@ -33,17 +43,15 @@ type plugin struct {
 }
 
 func (p *plugin) taskClass() string {
-	class := ""
 	if p.source != nil {
-		class = p.source.TaskClass
-	} else {
-		class = p.sink.TaskClass
+		return p.source.taskClass()
 	}
-	if class == "" {
-		class = p.Class + "Task"
-	}
-	return class
+	return p.sink.taskClass()
 }
+
+func (s *Source) taskClass() string { return cmp.Or(s.TaskClass, s.Class+"Task") }
+
+func (s *Sink) taskClass() string { return cmp.Or(s.TaskClass, s.Class+"Task") }
 
 func (p *plugin) validate(props map[string]string) config.Report {
 	validate := (func(map[string]string) config.Report)(nil)
@@ -58,8 +66,22 @@ func (p *plugin) validate(props map[string]string) config.Report {
 	return validate(props)
 }
 
-// list returns all plugins, the sinks first, each kind by class name: as Kafka Connect lists them.
-func (p Plugins) list() []plugin {
+// keys are the options of the plugin itself.
+func (p *plugin) keys() config.Keys {
+	keys := (func() config.Keys)(nil)
+	if p.source != nil {
+		keys = p.source.Keys
+	} else {
+		keys = p.sink.Keys
+	}
+	if keys == nil {
+		return nil
+	}
+	return keys()
+}
+
+// list returns the connectors, the sinks first, each kind by class name: as Kafka Connect lists them.
+func (p *Plugins) list() []plugin {
 	var sinks, sources []plugin
 	for i := range p.Sinks {
 		sinks = append(sinks, plugin{PluginInfo: PluginInfo{p.Sinks[i].Class, KindSink, p.Sinks[i].Version}, sink: &p.Sinks[i]})
@@ -73,13 +95,150 @@ func (p Plugins) list() []plugin {
 	return append(sinks, sources...)
 }
 
-// find selects a plugin by its full class name, its simple one, or that without "Connector".
-func (p Plugins) find(class string) (plugin, error) {
+// all returns every plugin that there is: connectors, transforms, predicates, converters and header converters, in the order of Kafka Connect.
+func (p *Plugins) all() []PluginInfo {
+	var all []PluginInfo
+	for _, c := range p.list() {
+		all = append(all, c.PluginInfo)
+	}
+	var transforms, predicates []PluginInfo
+	for _, t := range p.Transforms {
+		if t.Refused == "" {
+			transforms = append(transforms, PluginInfo{t.Class, KindTransformation, t.Version})
+		}
+	}
+	for _, t := range p.Predicates {
+		if t.Refused == "" {
+			predicates = append(predicates, PluginInfo{t.Class, KindPredicate, t.Version})
+		}
+	}
+	for _, l := range [][]PluginInfo{transforms, predicates} {
+		slices.SortFunc(l, func(a, b PluginInfo) int { return strings.Compare(a.Class, b.Class) })
+		all = append(all, l...)
+	}
+	return slices.Concat(all, converterPlugins(KindConverter), converterPlugins(KindHeaderConverter))
+}
+
+// listed are the classes of one kind.
+func listed(all []PluginInfo, kind Kind) []string {
+	var classes []string
+	for _, p := range all {
+		if p.Kind == kind {
+			classes = append(classes, p.Class)
+		}
+	}
+	return classes
+}
+
+// debeziumVersion is the release that Debezium's converters are as.
+const debeziumVersion = "3.7.0.Final"
+
+// converterPlugins are the converters, or the header converters: all converters are those too.
+func converterPlugins(kind Kind) []PluginInfo {
+	classes := slices.Clone(converter.Classes())
+	if kind == KindHeaderConverter {
+		classes = append(classes, converter.SimpleHeaderClass)
+	}
+	slices.Sort(classes)
+	out := make([]PluginInfo, len(classes))
+	for i, class := range slices.Compact(classes) {
+		out[i] = PluginInfo{Class: class, Kind: kind}
+		switch {
+		case strings.HasPrefix(class, "org.apache.kafka."):
+			out[i].Version = Version
+		case strings.HasPrefix(class, "io.debezium."):
+			out[i].Version = debeziumVersion
+		}
+	}
+	return out
+}
+
+// converterType is the option by which Kafka Connect tells a converter what it converts.
+const converterType = "converter.type"
+
+// converterKeys are the options of a converter.
+func converterKeys(class string) config.Keys {
+	keys, _ := converter.Keys(class)
+	if class == converter.SimpleHeaderClass {
+		return keys
+	}
+	var kind string
+	return append(config.Keys{config.String(&kind, converterType, "Whether keys, values or headers are converted: key, value or header. The worker sets it.", config.Required(), config.Rank(config.Low),
+		config.Label(converterType))}, keys...)
+}
+
+// names are what a class may be called by: its full name, the simple one, and that without what all of its kind end with.
+func (p PluginInfo) names() []string {
+	simple := p.Class[strings.LastIndexAny(p.Class, ".$")+1:]
+	suffix := map[Kind]string{KindSource: "Connector", KindSink: "Connector", KindConverter: "Converter", KindHeaderConverter: "HeaderConverter",
+		KindTransformation: "Transformation", KindPredicate: "Predicate"}[p.Kind]
+	pruned := simple
+	if at := strings.LastIndex(simple, suffix); at > 0 {
+		pruned = simple[:at]
+	}
+	return []string{p.Class, simple, pruned}
+}
+
+// findConverter finds a converter by one of its names, unless several have it.
+func findConverter(all []PluginInfo, name string) (class string, ok bool) {
+	p, err := findPlugin(all, name)
+	return p.Class, err == nil
+}
+
+// findPlugin finds a plugin by one of its names, unless plugins of several classes have it.
+func findPlugin(all []PluginInfo, name string) (PluginInfo, error) {
+	unknown := &RefusedError{NotFound, fmt.Sprintf("Unknown plugin %s.", name)}
+	var found []PluginInfo
+	for _, p := range all {
+		switch {
+		case p.Class == name:
+			return p, nil
+		case slices.Contains(p.names(), name) && !slices.ContainsFunc(found, func(f PluginInfo) bool { return f.Class == p.Class }):
+			found = append(found, p)
+		}
+	}
+	if len(found) != 1 {
+		return PluginInfo{}, unknown
+	}
+	return found[0], nil
+}
+
+// findSMT finds a transform or predicate by its full name or by the simple one, -1 when there is none or several have it.
+func findSMT(plugins []smtPlugin, name string) int {
+	found := -1
+	for i, p := range plugins {
+		switch {
+		case p.class == name:
+			return i
+		case p.class[strings.LastIndexByte(p.class, '.')+1:] == name && found >= 0:
+			return -1
+		case p.class[strings.LastIndexByte(p.class, '.')+1:] == name:
+			found = i
+		}
+	}
+	return found
+}
+
+// variants are the classes for keys and for values of an abstract transform.
+func variants(plugins []smtPlugin, class string) []string {
+	var out []string
+	for _, p := range plugins {
+		if base, _, ok := strings.Cut(p.class, "$"); ok && base == class {
+			out = append(out, p.class)
+		}
+	}
+	return out
+}
+
+// isJavaClass tells a name of Java's own classes, which are there in every Kafka Connect and are no plugins.
+func isJavaClass(class string) bool { return strings.HasPrefix(class, "java.") }
+
+// find selects a connector by its full class name, its simple one, or that without "Connector".
+func (p *Plugins) find(class string) (plugin, error) {
 	all := p.list()
 	var found []plugin
 	for _, candidate := range all {
-		simple := candidate.Class[strings.LastIndexByte(candidate.Class, '.')+1:]
-		if class == candidate.Class || class == simple || class == strings.TrimSuffix(simple, "Connector") {
+		if slices.Contains(candidate.names(), class) {
 			found = append(found, candidate)
 		}
 	}
@@ -101,4 +260,57 @@ func describe(plugins []plugin) string {
 			p.Class, p.Class, p.Version, p.Version, p.Kind, p.Kind)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Plugins lists every plugin, in the order of Kafka Connect: connectors first, sinks before sources.
+func (w *Worker) Plugins() []PluginInfo { return w.plugins.all() }
+
+// PluginConfig tells which options a plugin has: of a connector those of every connector too. version is a range; "latest" is any.
+func (w *Worker) PluginConfig(_ context.Context, name, version string) ([]config.Definition, error) {
+	wanted, err := parseVersionRange(version, true)
+	if err != nil {
+		return nil, &RefusedError{Invalid, "Invalid version specification: " + version}
+	}
+	p, err := findPlugin(w.plugins.all(), name)
+	if err != nil {
+		return nil, err
+	}
+	if !wanted.contains(p.Version) {
+		return nil, &RefusedError{Invalid, wanted.mismatch(p.Class, p.Version)}
+	}
+	switch p.Kind {
+	case KindConverter, KindHeaderConverter:
+		return converterKeys(p.Class).Definitions(), nil
+	case KindTransformation:
+		at := slices.IndexFunc(w.plugins.Transforms, func(t TransformPlugin) bool { return t.Class == p.Class })
+		return w.plugins.Transforms[at].Keys().Definitions(), nil
+	case KindPredicate:
+		at := slices.IndexFunc(w.plugins.Predicates, func(t PredicatePlugin) bool { return t.Class == p.Class })
+		return w.plugins.Predicates[at].Keys().Definitions(), nil
+	}
+	all := w.plugins.list()
+	at := slices.IndexFunc(all, func(c plugin) bool { return c.Class == p.Class })
+	c := DefaultConnectorConfig()
+	keys := slices.Concat(all[at].keys(), c.Keys())
+	if p.Kind == KindSource {
+		keys = append(keys, c.Source.Keys()...)
+	} else {
+		keys = append(keys, c.Sink.Keys()...)
+	}
+	definitions := firstOfName(keys.Definitions())
+	for i := range definitions {
+		if definitions[i].Name == "connector.plugin.version" {
+			definitions[i].Default = &p.Version
+		}
+	}
+	return definitions, nil
+}
+
+// firstOfName drops definitions whose name an earlier one has.
+func firstOfName(all []config.Definition) []config.Definition {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(all, func(d config.Definition) bool {
+		defer func() { seen[d.Name] = true }()
+		return seen[d.Name]
+	})
 }

@@ -45,6 +45,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 type retries struct {
 	most   time.Duration // longest wait between two attempts: errors.retry.delay.max.ms
 	giveUp time.Duration // after which to fail; 0: never
+	counts *errorCounts  // nil: nobody counts
 }
 
 // retryFirst is the wait after the first attempt, Kafka Connect's.
@@ -53,7 +54,7 @@ const retryFirst = 300 * time.Millisecond
 // retries are those of conversions. Kafka Connect fails a task at the first error while errors.retry.timeout is 0, its default; here that
 // means to wait for a registry or broker to come back, as a negative one does.
 func (c *ConnectorConfig) retries() retries {
-	return retries{most: c.RetryDelayMax, giveUp: max(c.RetryTimeout, 0)}
+	return retries{most: c.RetryDelayMax, giveUp: max(c.RetryTimeout, 0), counts: c.counts}
 }
 
 // forever is the same without an end: for stores, which errors.retry.timeout does not concern.
@@ -78,6 +79,7 @@ func (r retries) untilDone(ctx context.Context, log *slog.Logger, what string, d
 		if r.giveUp > 0 && time.Since(began)+d > r.giveUp {
 			return &gaveUpError{what, attempt, r.giveUp, err}
 		}
+		r.counts.retried()
 		log.Warn("cannot "+what+", trying again", "error", err, "attempt", attempt, "wait", d)
 		if !pause(ctx, d) {
 			return err

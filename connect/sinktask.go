@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +26,7 @@ type consumer interface {
 
 // sinkRunner runs one sink task as a member of the connector's consumer group: one life.
 type sinkRunner struct {
-	id      taskID
+	id      TaskID
 	plugin  *Sink
 	props   map[string]string
 	config  ConnectorConfig
@@ -36,11 +35,15 @@ type sinkRunner struct {
 	classes map[stage]string
 	log     *slog.Logger
 	clients clients
+	pause   *gate     // closed while the task is paused
+	topics  *topicUse // hears which topics are read
+	meter   *taskMeter
 }
 
 // sinkLife is the state of one life, and the consumer's handler.
 type sinkLife struct {
 	*sinkRunner
+	hard      context.Context // of run
 	consumer  consumer
 	tolerance *tolerance
 
@@ -54,33 +57,40 @@ type sinkLife struct {
 	flushes failing
 	puts    uint64
 	headers headerCache
-	chain   *Chain // nil without transforms
+	mark    *topicMark // of the last record's topic
+	chain   *Chain     // nil without transforms
 	record  schema.Record
 }
 
 // run is the way of a life: join the group, then per batch Records, and a flush about every second, until ctx ends or a stage fails.
-// progress tells that something was put.
-func (r *sinkRunner) run(ctx context.Context, running func()) (progress bool, err error) {
-	l := &sinkLife{sinkRunner: r, consumer: r.clients.consumer(r.subscription()), behind: make(map[kafka.TopicPartition]int64)}
+// progress tells that something was put. When ctx ends the life ends in order; when hard does, at once: nothing is put or committed after that.
+func (r *sinkRunner) run(ctx, hard context.Context, running func()) (progress bool, err error) {
+	l := &sinkLife{sinkRunner: r, hard: hard, consumer: r.clients.consumer(r.subscription()), behind: make(map[kafka.TopicPartition]int64)}
 	l.tolerance = &tolerance{id: r.id, config: &r.config, classes: r.classes, log: r.log}
 	if l.chain, err = r.config.chain.build(r.log); err != nil {
 		return false, err
 	}
-	stopDead, err := l.startDeadLetters(ctx)
+	if err = l.makeTask(); err != nil {
+		return false, err
+	}
+	dead, stopDead, err := startLetters(ctx, hard, r.id, &r.config, r.clients, r.conv, r.log)
 	if err != nil {
 		return false, err
 	}
 	defer stopDead()
+	l.tolerance.dead = dead
+	l.meter.reads(l.consumer)
+	defer l.meter.reads(nil)
 	running()
 	g, groupCtx := errgroup.WithContext(ctx)
 	ended, end := context.WithCancel(groupCtx)
 	g.Go(func() error { defer end(); return l.consumer.Run(groupCtx, l) })
 	g.Go(func() error { return l.flushRegularly(ended) })
-	if dead := l.tolerance.dead; dead != nil {
+	if dead != nil {
 		g.Go(func() error { return dead.watch(ended) })
 	}
 	err = g.Wait()
-	return l.puts > 0, errors.Join(err, l.closeAll(ctx))
+	return l.puts > 0, errors.Join(err, l.closeAll())
 }
 
 // Assigned opens partitions and returns where the store says to go on.
@@ -91,11 +101,9 @@ func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment)
 		return nil, nil
 	}
 	if l.task == nil {
-		task, err := l.plugin.NewTask(l.props, l.env())
-		if err != nil {
+		if err := l.makeTask(); err != nil {
 			return nil, err
 		}
-		l.task = task
 	}
 	opened := make([]sink.Assignment, len(partitions))
 	for i, p := range partitions {
@@ -115,10 +123,26 @@ func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment)
 	return positions, nil
 }
 
+// makeTask makes the plugin's task. The first is made before there are partitions: what is wrong with its configuration fails it at once.
+func (l *sinkLife) makeTask() error {
+	task, err := l.plugin.NewTask(l.props, l.env())
+	if err != nil {
+		return err
+	}
+	l.task = task
+	l.meter.measures(task)
+	return nil
+}
+
 // Records is the way of a batch: convert, put, remember what was left out. Flushing and committing come with the next second.
 func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
+	if err := l.pause.wait(ctx); err != nil { // the partitions are given up while it is paused: whoever gets them takes the records
+		return nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.noteTopics(records)
+	l.meter.consumed(records)
 	err := l.convert(ctx, records)
 	if err == nil {
 		err = l.put(ctx, records)
@@ -129,10 +153,24 @@ func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 		}
 		return err
 	}
+	l.meter.applied(records, len(l.batch))
 	l.remember(records)
 	l.puts += uint64(len(l.batch))
 	l.dirty = true
 	return nil
+}
+
+// noteTopics tells which topics are read.
+func (l *sinkLife) noteTopics(records []kafka.Record) {
+	if l.topics == nil || l.topics.off {
+		return
+	}
+	for i := range records {
+		if l.mark == nil || l.mark.of != records[i].Topic {
+			l.mark = l.topics.mark(records[i].Topic)
+		}
+		l.mark.used()
+	}
 }
 
 // put hands the batch to the task. Records that the store refuses, and that the error names, are left out if the connector tolerates it, and
@@ -142,7 +180,7 @@ func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
 		if err := l.lettersAcknowledged(ctx); err != nil { // a store that holds the positions stands behind them then
 			return err
 		}
-		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.task.Put(ctx, l.batch) })
+		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.putOnce(ctx) })
 		refused := refusals(err)
 		if len(refused) == 0 || l.config.Tolerance != TolerateAll && l.tolerance.dead == nil {
 			return err
@@ -162,6 +200,13 @@ func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
 		}
 	}
 	return nil
+}
+
+func (l *sinkLife) putOnce(ctx context.Context) error {
+	began := time.Now()
+	err := l.task.Put(ctx, l.batch)
+	l.meter.put(len(l.batch), time.Since(began))
+	return err
 }
 
 // refusal is one record that a store refuses for what it holds.
@@ -198,6 +243,9 @@ func refusals(err error) []refusal {
 
 // Revoked makes durable what was put, commits, and closes partitions. Lost ones are another's already: nothing is committed.
 func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartition, lost bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.hard, cancel)()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.task == nil {
@@ -320,6 +368,7 @@ func (l *sinkLife) lettersAcknowledged(ctx context.Context) error {
 // flush makes durable what was put and commits the positions behind it, in this order, with those behind left out records.
 func (l *sinkLife) flush(ctx context.Context) error {
 	if !l.dirty || l.task == nil {
+		l.meter.nothingToCommit()
 		return nil
 	}
 	if err := l.lettersAcknowledged(ctx); err != nil {
@@ -350,10 +399,13 @@ func (l *sinkLife) flush(ctx context.Context) error {
 		}
 	}
 	if len(positions) > 0 {
-		if err := l.consumer.Commit(ctx, positions); err != nil {
+		began := time.Now()
+		err := l.consumer.Commit(ctx, positions)
+		if l.meter.committed(time.Since(began), err); err != nil {
 			l.log.Warn("cannot commit the group's offsets, the next commit will", "error", err)
 			return nil
 		}
+		l.meter.storedAt(positions)
 	}
 	l.dirty = skips && len(l.behind) > 0 // the store holds something back before them
 	return nil
@@ -388,8 +440,10 @@ func (l *sinkLife) close(ctx context.Context, partitions []kafka.TopicPartition)
 	for _, p := range partitions {
 		delete(l.behind, p)
 	}
+	l.meter.givenUp(partitions)
 	if len(l.open) == 0 {
 		l.task, l.dirty = nil, false
+		l.meter.measures(nil)
 	}
 	if err != nil {
 		return fmt.Errorf("close partitions: %w", err)
@@ -398,54 +452,36 @@ func (l *sinkLife) close(ctx context.Context, partitions []kafka.TopicPartition)
 }
 
 // closeAll closes what a life that ended by an error left open, without committing.
-func (l *sinkLife) closeAll(ctx context.Context) error {
+func (l *sinkLife) closeAll() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.task == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.worker.ShutdownTimeout)
+	ctx, cancel := context.WithTimeout(l.hard, l.worker.ShutdownTimeout)
 	defer cancel()
 	return l.close(ctx, slices.Clone(l.open))
-}
-
-// startDeadLetters makes the queue's topic and runs its producer, which outlives the consumer.
-func (l *sinkLife) startDeadLetters(ctx context.Context) (stop func(), err error) {
-	s := &l.config.Sink
-	if s.DeadLetterTopic == "" {
-		return func() {}, nil
-	}
-	dead := &deadLetters{id: l.id, topic: s.DeadLetterTopic, replicas: s.DeadLetterReplication, context: s.DeadLetterContext, producer: l.clients.deadLetters()}
-	a := l.clients.admin()
-	defer a.Close()
-	if err := l.config.retries().forever().untilDone(ctx, l.log, "prepare the dead letter queue", func() error { return dead.ensure(ctx, a) }); err != nil {
-		return nil, err
-	}
-	l.tolerance.dead = dead
-	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	dead.ended = make(chan struct{})
-	go func() { defer close(dead.ended); dead.err = dead.producer.Run(runCtx) }()
-	return func() {
-		cancel()
-		if <-dead.ended; dead.err != nil {
-			l.log.Warn("the producer of dead letters ended", "error", dead.err)
-		}
-	}, nil
 }
 
 func (r *sinkRunner) subscription() client.Subscription {
 	if len(r.config.Sink.Topics) > 0 {
 		return client.Subscription{Topics: r.config.Sink.Topics}
 	}
-	pattern := regexp.MustCompile("^(?:" + r.config.Sink.TopicsRegex + ")$") // it was checked
-	return client.Subscription{Match: pattern.MatchString}
+	pattern := newTopicPattern(r.config.Sink.TopicsRegex)
+	return client.Subscription{Match: func(topic string) bool {
+		matches, err := pattern.matches(topic)
+		if err != nil {
+			r.log.Error("cannot tell whether the topic is consumed (topics.regex)", "topic", topic, "error", err)
+		}
+		return matches
+	}}
 }
 
 func (r *sinkRunner) env() Env {
 	return Env{
-		Connector:    r.id.connector,
-		Task:         r.id.task,
-		Log:          r.log,
+		Connector:    r.id.Connector,
+		Task:         r.id.Task,
+		Log:          named(r.log, r.plugin.taskClass()),
 		Drain:        r.worker.ShutdownTimeout,
 		StoredOffset: func(context.Context, []byte) ([]byte, error) { return nil, nil }, // sinks have consumer offsets
 	}

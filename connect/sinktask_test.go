@@ -45,7 +45,7 @@ func newSinkLife(t *testing.T, task sink.Task) *sinkLife {
 	worker := DefaultWorkerConfig()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	r := &sinkRunner{plugin: plugin, config: DefaultConnectorConfig(), worker: &worker, log: log}
-	return &sinkLife{sinkRunner: r, behind: make(map[kafka.TopicPartition]int64), tolerance: &tolerance{config: &r.config, log: log}}
+	return &sinkLife{sinkRunner: r, hard: t.Context(), behind: make(map[kafka.TopicPartition]int64), tolerance: &tolerance{config: &r.config, log: log}}
 }
 
 // TestRebalanceWhileOpening: partitions that could not be opened before they were given up are not taken for open when others are assigned.
@@ -75,7 +75,7 @@ func TestLifeClosesATaskThatDidNotOpen(t *testing.T) {
 	if _, err := l.Assigned(t.Context(), []client.Assignment{{TopicPartition: kafka.TopicPartition{Topic: "orders"}}}); err == nil {
 		t.Fatal("Assigned = nil, want the task's error")
 	}
-	if err := l.closeAll(t.Context()); err != nil || task.closes != 1 || l.task != nil {
+	if err := l.closeAll(); err != nil || task.closes != 1 || l.task != nil {
 		t.Errorf("closeAll = %v after %d calls of Close, want none and 1", err, task.closes)
 	}
 }
@@ -141,7 +141,7 @@ func TestProducerOfDeadLettersEnds(t *testing.T) {
 	r.clients = sinkClients{dead: dead}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := r.run(t.Context(), func() {})
+		_, err := r.run(t.Context(), t.Context(), func() {})
 		ended <- err
 	}()
 	dead.fail = temporary("delivery timed out")

@@ -14,57 +14,62 @@ const commitEvery = time.Second
 
 // sourceRunner runs one source task, from its start to its end or failure: one life. The supervisor gives it as many as it needs.
 type sourceRunner struct {
-	id        taskID
+	id        TaskID
 	plugin    *Source
 	props     map[string]string
 	config    ConnectorConfig
 	worker    *WorkerConfig
 	conv      converters
-	offsets   offsetStore
+	offsets   OffsetStore
 	log       *slog.Logger
 	clients   clients
+	pause     *gate     // closed while the task is paused
+	topics    *topicUse // hears which topics are written to
+	guard     Guard     // asked by tasks with exactly-once delivery; nil: nobody is
+	meter     *taskMeter
 	tolerance *tolerance
 }
 
 // sourceLife is the state of one life. Its fields belong to the goroutine of run but for the emitter, which is the task's.
 type sourceLife struct {
 	*sourceRunner
+	hard     context.Context // of run
 	task     SourceTask
 	producer producer
 	emitter  *emitter
-	store    failing // of the offset store
-	stored   uint64  // count of stores
-	stall    stall
+	letters  *deadLetters // nil without a dead letter queue
+	// lettersErr is why its producer ended.
+	lettersErr error
+	store      failing // of the offset store
+	stored     uint64  // count of stores
+	stall      stall
 }
 
 // run is the way of a life: start the producer and the task, store offsets while they go on, then drain and store the rest. progress tells
-// that something was stored.
-func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, err error) {
-	l := &sourceLife{sourceRunner: r, producer: r.clients.producer()}
-	l.task, err = r.plugin.NewTask(r.props, r.env())
+// that something was stored. When ctx ends the life ends in order; when hard does, at once: nothing is sent or stored after that.
+func (r *sourceRunner) run(ctx, hard context.Context, running func()) (progress bool, err error) {
+	if r.worker.exactlyOnce() {
+		return r.runOnce(ctx, hard, running)
+	}
+	r, closeOffsets, err := r.openOffsets(ctx)
 	if err != nil {
 		return false, err
 	}
-	topics := &ruledTopics{rules: r.config.Source.topics, log: r.log}
-	if topics.rules != nil {
-		topics.admin = r.clients.admin()
-		defer topics.admin.Close()
-	}
-	chain, err := r.config.chain.build(r.log)
+	defer closeOffsets()
+	l := &sourceLife{sourceRunner: r, hard: hard, producer: r.clients.producer()}
+	l.task, err = r.plugin.NewTask(r.props, r.env())
 	if err != nil {
 		return false, err
 	}
 	taskCtx, stopTask := context.WithCancel(ctx)
 	defer stopTask()
-	producerCtx, stopProducer := context.WithCancel(context.WithoutCancel(ctx)) // it outlives the task: what was sent is acknowledged
+	producerCtx, stopProducer := context.WithCancel(hard) // it outlives the task: what was sent is acknowledged
 	defer stopProducer()
-	l.emitter = &emitter{ctx: taskCtx, log: r.log, conv: r.conv, topics: topics, producer: l.producer,
-		retries: r.config.retries(), skip: r.tolerance.source}
-
-	out := Emitter(l.emitter)
-	if chain != nil {
-		out = newTransforming(l.emitter, chain)
+	out, unwire, err := l.wire(ctx, taskCtx, "")
+	if err != nil {
+		return false, err
 	}
+	defer unwire()
 
 	sent := make(chan error, 1)  // sender: the producer's goroutine, once. Bound: that one.
 	ended := make(chan error, 1) // sender: the task's goroutine, once. Bound: that one.
@@ -74,17 +79,57 @@ func (r *sourceRunner) run(ctx context.Context, running func()) (progress bool, 
 
 	err, producerErr, producerEnded := l.follow(ctx, stopTask, ended, sent)
 	if !producerEnded {
-		l.drain(ctx)
+		l.drain()
 		stopProducer()
 		producerErr = <-sent
 	}
 	if storeErr := l.commit(); storeErr != nil {
 		err = errors.Join(err, storeErr)
 	}
+	if l.lettersErr != nil {
+		err = errors.Join(err, l.lettersErr)
+	}
 	if producerErr != nil { // the cause: what the task says is its consequence
 		err = fmt.Errorf("publish records: %w", producerErr)
 	}
 	return l.stored > 0, err
+}
+
+// wire puts together what stands between the task, whose Run gets taskCtx, and the producer. unwire is for the end. No record goes to spared.
+func (l *sourceLife) wire(ctx, taskCtx context.Context, spared string) (out Emitter, unwire func(), err error) {
+	topics, closeTopics := &ruledTopics{rules: l.config.Source.topics, spared: spared, log: l.log}, func() {}
+	if topics.rules != nil {
+		topics.admin = l.clients.admin()
+		closeTopics = topics.admin.Close
+	}
+	chain, err := l.config.chain.build(l.log)
+	if err != nil {
+		closeTopics()
+		return nil, nil, err
+	}
+	dead, stopDead, err := startLetters(ctx, l.hard, l.id, &l.config, l.clients, l.conv, l.log)
+	if err != nil {
+		closeTopics()
+		return nil, nil, err
+	}
+	l.tolerance.dead, l.letters = dead, dead
+	l.emitter = &emitter{ctx: taskCtx, log: l.log, conv: l.conv, topics: topics, producer: l.producer,
+		retries: l.config.retries(), decide: l.tolerance, letters: dead, pause: l.pause, used: l.topics, meter: l.meter}
+	out = l.emitter
+	if chain != nil || dead != nil { // a dead letter is a record that stands in memory
+		out = newTransforming(l.emitter, chain)
+	}
+	measured := l.measure()
+	return out, func() { measured(); stopDead(); closeTopics() }, nil
+}
+
+// measure has the life measured until ends is called.
+func (l *sourceLife) measure() (ends func()) {
+	var task func(Figures)
+	if m, ok := l.task.(Measured); ok {
+		task = func(out Figures) { m.Measure(l.emitter.acked(), out) }
+	}
+	return l.meter.lives(func() (polled, written uint64) { return l.emitter.polled(), l.emitter.acked() }, task)
 }
 
 // follow stores offsets until the task has returned. A producer that ends before ends the task.
@@ -93,6 +138,10 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	stopping := ctx.Done()
+	var lettersEnded <-chan struct{}
+	if l.letters != nil {
+		lettersEnded = l.letters.ended
+	}
 	prompt := l.producer.Progress()
 	var last time.Time // of a store
 	for {
@@ -104,6 +153,9 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 			if producerErr == nil {
 				producerErr = errors.New("the producer ended by itself")
 			}
+			stopTask()
+		case <-lettersEnded: // no offset behind a dead letter could be stored any more
+			lettersEnded, l.lettersErr = nil, fmt.Errorf("publish dead letters: %w", l.letters.err)
 			stopTask()
 		case <-stopping:
 			stopping, every = nil, 0 // the task waits for its last offset
@@ -123,10 +175,15 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 }
 
 // drain waits for the acknowledgement of what was sent, for offset.flush.timeout.ms at most.
-func (l *sourceLife) drain(ctx context.Context) {
+func (l *sourceLife) drain() {
 	l.producer.Flush()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.worker.OffsetFlushTimeout)
+	ctx, cancel := context.WithTimeout(l.hard, l.worker.OffsetFlushTimeout)
 	defer cancel()
+	if l.letters != nil {
+		if err := l.letters.acknowledged(ctx); err != nil {
+			l.log.Warn("the last dead letters are not acknowledged, their records will be tried again", "error", err)
+		}
+	}
 	if err := l.producer.WaitAcked(ctx, l.producer.Sent()); err != nil {
 		l.log.Warn("the last records are not acknowledged, they will be sent again", "error", err,
 			"sent", l.producer.Sent(), "acknowledged", l.producer.Acked())
@@ -140,7 +197,9 @@ func (l *sourceLife) commit() error {
 	if !ok {
 		return nil
 	}
-	if err := l.offsets.put(l.id.connector, partition, offset); err != nil {
+	began := time.Now()
+	err := l.offsets.Put(l.hard, l.id.Connector, PartitionOffset{partition, offset})
+	if l.meter.committed(time.Since(began), err); err != nil {
 		return err
 	}
 	l.stored++
@@ -150,6 +209,9 @@ func (l *sourceLife) commit() error {
 
 // commitOrSay is commit for the time of running, where the next one may succeed. It reports whether there was something to store.
 func (l *sourceLife) commitOrSay() bool {
+	if l.hard.Err() != nil {
+		return false
+	}
 	before := l.stored
 	err := l.commit()
 	if l.store.say(err != nil) {
@@ -197,12 +259,12 @@ func (s *stall) watch(p producer, log *slog.Logger) {
 
 func (r *sourceRunner) env() Env {
 	return Env{
-		Connector: r.id.connector,
-		Task:      r.id.task,
-		Log:       r.log,
+		Connector: r.id.Connector,
+		Task:      r.id.Task,
+		Log:       named(r.log, r.plugin.taskClass()),
 		Drain:     r.worker.ShutdownTimeout,
-		StoredOffset: func(_ context.Context, partition []byte) ([]byte, error) {
-			return r.offsets.get(r.id.connector, partition)
+		StoredOffset: func(ctx context.Context, partition []byte) ([]byte, error) {
+			return r.offsets.Get(ctx, r.id.Connector, partition)
 		},
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
-	"github.com/tandem-cdc/tandem/schema/converter"
+	"github.com/tandem-cdc/tandem/schema"
 )
 
 // stage is where a record failed, as Kafka Connect names it.
@@ -21,11 +21,18 @@ const (
 	stageValue  stage = "VALUE_CONVERTER"
 	stageHeader stage = "HEADER_CONVERTER"
 	stagePut    stage = "TASK_PUT"
+	stageSend   stage = "KAFKA_PRODUCE"
 )
 
-// tolerance decides over records that cannot be converted or applied: errors.tolerance, errors.log.* and, for sinks, the dead letter queue.
+// What Kafka Connect lays errors to that no plugin made.
+const (
+	putClass  = "org.apache.kafka.connect.sink.SinkTask"
+	sendClass = "org.apache.kafka.connect.runtime.WorkerSourceTask"
+)
+
+// tolerance decides over records that cannot be converted or applied: errors.tolerance, errors.log.* and the dead letter queue.
 type tolerance struct {
-	id      taskID
+	id      TaskID
 	config  *ConnectorConfig
 	classes map[stage]string // Java class names of the converters
 	log     *slog.Logger
@@ -43,20 +50,34 @@ func (t *tolerance) class(at stage, err error) string {
 	return t.classes[at]
 }
 
-// source is for a record that a source task made; a nil error leaves it out.
-func (t *tolerance) source(at stage, err error) error {
+// source is for a record that a source task made for a topic; a nil error leaves it out. made is the record as the task made it, for the dead
+// letter queue; nil without one, and for what concerns no single record.
+func (t *tolerance) source(ctx context.Context, topic string, at stage, err error, made *schema.Record) error {
+	t.config.counts.failed(t.config.LogErrors)
 	if t.config.LogErrors {
-		t.log.Error("cannot make a record", "stage", string(at), "class", t.class(at, err), "error", err)
+		attrs := []any{"stage", string(at), "class", t.class(at, err), "error", err}
+		if t.config.LogMessages {
+			attrs = append(attrs, "topic", topic)
+		}
+		t.log.Error("cannot make a record", attrs...)
+	}
+	if t.dead != nil && made != nil {
+		deadErr := t.dead.sendMade(ctx, made, at, t.class(at, err), err)
+		if t.config.counts.letter(deadErr); deadErr != nil {
+			return fmt.Errorf("publish a dead letter to topic %q: %w", t.dead.topic, deadErr)
+		}
 	}
 	if t.config.Tolerance != TolerateAll {
 		return &toleranceError{err}
 	}
 	t.skipped.Add(1)
+	t.config.counts.left()
 	return nil
 }
 
 // sink is for a record that was consumed; a nil error leaves it out. It goes to the dead letter queue in either case.
 func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err error) error {
+	t.config.counts.failed(t.config.LogErrors)
 	if t.config.LogErrors {
 		attrs := []any{"stage", string(at), "class", t.class(at, err), "error", err}
 		if t.config.LogMessages {
@@ -65,26 +86,29 @@ func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err err
 		t.log.Error("cannot take a record", attrs...)
 	}
 	if t.dead != nil {
-		if deadErr := t.dead.send(ctx, r, at, t.class(at, err), err); deadErr != nil {
-			return fmt.Errorf("publish a dead letter to topic %q: %w", t.config.Sink.DeadLetterTopic, deadErr)
+		deadErr := t.dead.send(ctx, r, at, t.class(at, err), err)
+		if t.config.counts.letter(deadErr); deadErr != nil {
+			return fmt.Errorf("publish a dead letter to topic %q: %w", t.dead.topic, deadErr)
 		}
 	}
 	if t.config.Tolerance != TolerateAll {
 		return &toleranceError{fmt.Errorf("record of topic %q, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)}
 	}
 	t.skipped.Add(1)
+	t.config.counts.left()
 	return nil
 }
 
-// deadLetters is the dead letter queue of a sink task.
+// deadLetters is the dead letter queue of a task.
 type deadLetters struct {
-	id       taskID
+	id       TaskID
 	topic    string
 	replicas int
 	context  bool // whether headers tell what happened
 	producer producer
 	record   kafka.Record
 	headers  []kafka.Header
+	conv     converters    // of a source, for the headers of what it made
 	ended    chan struct{} // closed when producer.Run has returned err
 	err      error
 }
@@ -118,7 +142,7 @@ func (d *deadLetters) send(ctx context.Context, r *kafka.Record, at stage, class
 		d.headers = d.appendContext(d.headers, r, at, class, err)
 	}
 	d.record = kafka.Record{Topic: d.topic, Partition: kafka.AnyPartition, Key: r.Key, Value: r.Value, Headers: d.headers, Timestamp: r.Timestamp}
-	return d.producer.Send(ctx, &d.record)
+	return d.post(ctx)
 }
 
 // acknowledged waits until every dead letter is: before that, the records' offsets must not be committed.
@@ -132,23 +156,33 @@ func (d *deadLetters) acknowledged(ctx context.Context) error {
 }
 
 func (d *deadLetters) appendContext(dst []kafka.Header, r *kafka.Record, at stage, class string, err error) []kafka.Header {
-	exception, message := "org.apache.kafka.connect.errors.ConnectException", err.Error()
-	var data *converter.DataError
-	if errors.As(err, &data) {
-		exception, message = "org.apache.kafka.connect.errors.DataException", data.Err.Error()
+	dst = append(dst, contextHeader("topic", r.Topic), contextHeader("partition", strconv.Itoa(int(r.Partition))), contextHeader("offset", strconv.FormatInt(r.Offset, 10)))
+	return d.appendReason(dst, at, class, err)
+}
+
+func contextHeader(name, text string) kafka.Header {
+	return kafka.Header{Key: "__connect.errors." + name, Value: []byte(text)}
+}
+
+// appendReason adds what happened: the same for what was consumed and for what was made.
+func (d *deadLetters) appendReason(dst []kafka.Header, at stage, class string, err error) []kafka.Header {
+	exception, message := exceptionOf(err)
+	trace := exception + ": " + message + "\n"
+	if full := err.Error(); full != message {
+		trace += "Caused by: " + full + "\n"
 	}
-	add := func(name, text string) {
-		dst = append(dst, kafka.Header{Key: "__connect.errors." + name, Value: []byte(text)})
+	return append(dst, contextHeader("connector.name", d.id.Connector), contextHeader("task.id", strconv.Itoa(d.id.Task)),
+		contextHeader("stage", string(at)), contextHeader("class.name", class),
+		contextHeader("exception.class.name", exception), contextHeader("exception.message", message), contextHeader("exception.stacktrace", trace))
+}
+
+// exceptionOf is the exception that Java would have thrown.
+func exceptionOf(err error) (class, message string) {
+	var known interface {
+		Exception() (class, message string)
 	}
-	add("topic", r.Topic)
-	add("partition", strconv.Itoa(int(r.Partition)))
-	add("offset", strconv.FormatInt(r.Offset, 10))
-	add("connector.name", d.id.connector)
-	add("task.id", strconv.Itoa(d.id.task))
-	add("stage", string(at))
-	add("class.name", class)
-	add("exception.class.name", exception)
-	add("exception.message", message)
-	add("exception.stacktrace", exception+": "+message+"\n")
-	return dst
+	if errors.As(err, &known) {
+		return known.Exception()
+	}
+	return "org.apache.kafka.connect.errors.ConnectException", err.Error()
 }

@@ -1,9 +1,9 @@
 package connect
 
 import (
+	"fmt"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,20 +23,29 @@ type topicRules struct {
 // topicGroup is one group of topics and their settings.
 type topicGroup struct {
 	name             string
-	include, exclude *regexp.Regexp // nil: all, none
-	partitions       int32          // -1: the broker's default
-	replication      int16          // -1: the broker's default
+	include, exclude topicPattern
+	everything       bool  // of the group default
+	partitions       int32 // -1: the broker's default
+	replication      int16 // -1: the broker's default
 	settings         map[string]string
 }
 
 // forTopic is the first group that a topic belongs to.
-func (t *topicRules) forTopic(topic string) topicGroup {
+func (t *topicRules) forTopic(topic string) (topicGroup, error) {
 	for _, g := range t.groups {
-		if (g.include == nil || g.include.MatchString(topic)) && (g.exclude == nil || !g.exclude.MatchString(topic)) {
-			return g
+		included, err := g.include.matches(topic)
+		if err != nil {
+			return g, fmt.Errorf("find the group of topic %q (topic.creation.%s.include): %w", topic, g.name, err)
+		}
+		excluded, err := g.exclude.matches(topic)
+		if err != nil {
+			return g, fmt.Errorf("find the group of topic %q (topic.creation.%s.exclude): %w", topic, g.name, err)
+		}
+		if g.everything || included && !excluded {
+			return g, nil
 		}
 	}
-	return t.groups[len(t.groups)-1]
+	return t.groups[len(t.groups)-1], nil
 }
 
 // parseTopicRules reads topic.creation.*; nil without any.
@@ -86,12 +95,20 @@ func (g *topicGroup) parse(props map[string]string, standard *topicGroup, r *con
 		}
 	}
 	report := keys.Parse(own)
+	for i := range report.Errors { // Kafka Connect's own checks call these options by their last names
+		for _, name := range []string{"replication.factor", "partitions"} {
+			if p := &report.Errors[i]; p.Name == prefix+name && strings.Contains(p.Message, "must be positive") {
+				p.Message = strings.Replace(p.Message, p.Name, name, 1)
+			}
+		}
+	}
 	r.Errors = append(r.Errors, report.Errors...)
 	r.Warnings = append(r.Warnings, report.Warnings...)
 	g.replication, g.partitions, g.settings = int16(min(t.replication, math.MaxInt16)), int32(t.partitions), t.settings
 	if standard != nil {
-		g.include, g.exclude = joinPatterns(t.include), joinPatterns(t.exclude)
+		g.include, g.exclude = newTopicPattern(t.include...), newTopicPattern(t.exclude...)
 	}
+	g.everything = standard == nil
 }
 
 // topicGroupTexts holds the options of a group as they are given.
@@ -103,21 +120,27 @@ type topicGroupTexts struct {
 
 // keys is the only place of the option names; standard is for the group default, which has no patterns and must give all numbers.
 func (t *topicGroupTexts) keys(prefix string, standard bool) config.Keys {
-	number := func(dst *int, name, doc string) config.Key {
-		opts := []config.Option{config.Check(notZero), config.Group(groupTopics)}
+	number := func(dst *int, name, doc, complaint string, opts ...config.Option) config.Key {
+		opts = append(opts, config.Check(positive(complaint)), config.Group(groupTopics))
 		if standard {
 			opts = append(opts, config.Required())
 		}
-		return config.Int(dst, prefix+name, doc, -1, math.MaxInt32, opts...)
+		return config.Int(dst, prefix+name, doc, math.MinInt32, math.MaxInt32, opts...)
 	}
 	keys := config.Keys{
-		number(&t.replication, "replication.factor", "Replicas of each partition; -1 is the broker's default."),
-		number(&t.partitions, "partitions", "Partitions of a new topic; -1 is the broker's default."),
+		number(&t.replication, "replication.factor", "Replicas of each partition; -1 is the broker's default.",
+			"Replication factor must be positive and not larger than the number of brokers in the Kafka cluster, or -1 to use the broker's default", config.As16()),
+		number(&t.partitions, "partitions", "Partitions of a new topic; -1 is the broker's default.",
+			"Number of partitions must be positive, or -1 to use the broker's default"),
 	}
-	if !standard {
+	if standard {
 		keys = append(keys,
-			config.List(&t.include, prefix+"include", "Topics of this group: regular expressions of whole names. A topic belongs to the first group that it matches.", config.Check(checkPatterns), config.Group(groupTopics)),
-			config.List(&t.exclude, prefix+"exclude", "Topics not of this group: regular expressions of whole names; wins over include.", config.Check(checkPatterns), config.Group(groupTopics)))
+			config.List(new([]string), prefix+"include", "Without effect: the group default is for all topics that no other group has.", config.Group(groupTopics), config.WithoutEffect()),
+			config.List(new([]string), prefix+"exclude", "Without effect: the group default is for all topics that no other group has.", config.Group(groupTopics), config.WithoutEffect()))
+	} else {
+		keys = append(keys,
+			config.List(&t.include, prefix+"include", "Topics of this group: regular expressions of whole names. A topic belongs to the first group that it matches.", config.Check(checkPatterns(prefix+"include")), config.Group(groupTopics)),
+			config.List(&t.exclude, prefix+"exclude", "Topics not of this group: regular expressions of whole names; wins over include.", config.Check(checkPatterns(prefix+"exclude")), config.Group(groupTopics)))
 	}
 	t.settings = make(map[string]string)
 	return append(keys, config.Prefix(prefix, "Settings of the topic, such as cleanup.policy.", func(name, text string) error {
@@ -136,47 +159,19 @@ func TopicGroupKeys() config.Keys {
 	return append(standard.keys(creationPrefix+"default.", true), keys...)
 }
 
+// positive refuses numbers less than 1 but for -1.
+func positive(complain string) func(text string) error {
+	return func(text string) error {
+		if n, err := strconv.Atoi(strings.TrimSpace(text)); err == nil && n < 1 && n != -1 {
+			return complaint("%s", complain)
+		}
+		return nil
+	}
+}
+
 func notZero(text string) error {
 	if n, err := strconv.Atoi(text); err == nil && n == 0 {
 		return complaint("Value must be -1 or at least 1")
 	}
 	return nil
-}
-
-func checkPatterns(text string) error {
-	for _, p := range config.SplitList(text) {
-		if err := checkPattern(p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkPattern compiles a regular expression. Java's look-around, back-references and possessive quantifiers are not available.
-func checkPattern(text string) error {
-	_, err := regexp.Compile(text)
-	switch {
-	case err == nil:
-		return nil
-	case javaOnly.MatchString(text):
-		return complaint("Invalid regex: %w (look-around, back-references and possessive quantifiers of Java are not available)", err)
-	}
-	return complaint("Invalid regex: %w", err)
-}
-
-// javaOnly finds what Java's regular expressions have and Go's have not.
-var javaOnly = regexp.MustCompile(`\(\?[=!<>]|\\[1-9]|[*+?}]\+`)
-
-// joinPatterns matches whole names that one of the checked patterns matches; without any, it matches none.
-func joinPatterns(patterns []string) *regexp.Regexp {
-	parts := make([]string, 0, len(patterns))
-	for _, p := range patterns {
-		if _, err := regexp.Compile(p); err == nil {
-			parts = append(parts, "(?:"+p+")")
-		}
-	}
-	if len(parts) == 0 {
-		return regexp.MustCompile(`^\b\B`) // matches nothing
-	}
-	return regexp.MustCompile("^(?:" + strings.Join(parts, "|") + ")$")
 }

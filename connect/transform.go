@@ -59,6 +59,9 @@ func (c *Chain) Apply(r *schema.Record) (keep bool, err error) {
 
 // apply is Apply with a way to try again.
 func (c *Chain) apply(r *schema.Record, try tryFunc) (keep bool, err error) {
+	if c == nil {
+		return true, nil
+	}
 	for i := range c.links {
 		l := &c.links[i]
 		was := *r

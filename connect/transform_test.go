@@ -276,7 +276,7 @@ func TestWorkerTransforms(t *testing.T) {
 	for _, tolerance := range []string{"none", "all"} {
 		t.Run(tolerance, func(t *testing.T) {
 			b := newBench(t, filepath.Join(t.TempDir(), "offsets"))
-			b.plugins.Transforms = []TransformPlugin{picky}
+			b.worker.plugins.Transforms = []TransformPlugin{picky}
 			b.start(t)
 			if _, err := b.Create(t.Context(), counterConfig("transforms", "p", "transforms.p.type", "Picky", "errors.tolerance", tolerance, "errors.log.enable", "true")); err != nil {
 				t.Fatal(err)
@@ -350,10 +350,9 @@ func TestChainConfig(t *testing.T) {
 		{"transforms=u\ntransforms.u.type=ExtractNewRecordState\ntransforms.u.add.fields=op", "", ""},
 		{"transforms=u\ntransforms.u.type=io.debezium.transforms.ExtractNewRecordState\ntransforms.u.drop.tombstones=false", "", `Option "transforms.u.drop.tombstones" is of Debezium 2`},
 		{"transforms=u\ntransforms.u.type=ExtractNewRecordState\ntransforms.u.add.fieds=op", "", `Option "transforms.u.add.fieds" is not known`},
-		{"transforms=u\ntransforms.u.type=ExtractNewRecordState\ntransforms.u.plugin.version=1", "", `Option "transforms.u.plugin.version" has no effect`},
 		{"transforms=u\ntransforms.u.type=ExtractNewRecordState\ntransforms.v.type=X", "", `Option "transforms.v.type" has no effect: the list "transforms" names nothing`},
 		{"transforms=u\ntransforms.u.type=ExtractNewRecordState\ntransforms.u.delete.tombstone.handling.mode=x",
-			"Invalid value x for configuration delete.tombstone.handling.mode: Value must be one of drop, tombstone, rewrite, rewrite-with-tombstone, delete-to-tombstone", ""},
+			"Invalid value x for configuration delete.tombstone.handling.mode: Value must be one of drop, tombstone, rewrite-with-tombstone, rewrite, delete-to-tombstone", ""},
 		{"transforms=a,a", "Invalid value [a, a] for configuration transforms: Duplicate alias provided.", ""},
 		{"transforms=a", `Missing required configuration "transforms.a.type" which has no default value.`, ""},
 		{"transforms=a\ntransforms.a.type=org.apache.kafka.connect.transforms.Nope", "Invalid value org.apache.kafka.connect.transforms.Nope for configuration transforms.a.type: Class org.apache.kafka.connect.transforms.Nope could not be found.", ""},

@@ -23,6 +23,8 @@ type transforming struct {
 	try     tryFunc
 	streams []memoryStream
 	current *memoryStream
+	made    schema.Record // as the task made it, for the dead letter queue
+	stamp   int64         // of the record that was begun; schema.NoTimestamp without
 	record  schema.Record
 	// Builders of all streams: their blocks of memory are shared, however many tables there are.
 	keys, values *schema.Builder
@@ -72,7 +74,7 @@ func (t *transforming) Begin(handle int) (key, value schema.Writer) {
 		return nil, nil
 	}
 	s := &t.streams[handle]
-	t.current = s
+	t.current, t.stamp = s, schema.NoTimestamp
 	if s.key != nil {
 		t.keys.ResetTo(s.key)
 		key = t.keys
@@ -84,6 +86,10 @@ func (t *transforming) Begin(handle int) (key, value schema.Writer) {
 	return key, value
 }
 
+// Stamp gives the record that was begun its time, for the sources of Kafka Connect whose records have one: transforms ask for it. Without
+// transforms nobody does, and the producer's own time is as good.
+func (t *transforming) Stamp(unixMilli int64) { t.stamp = unixMilli }
+
 // End implements Emitter: transform, serialize, send. A record that is dropped has its number all the same.
 func (t *transforming) End(first []schema.Header) error {
 	s := t.current
@@ -91,26 +97,30 @@ func (t *transforming) End(first []schema.Header) error {
 		return errNoRecord
 	}
 	t.current = nil
+	if err := t.pause.wait(t.ctx); err != nil {
+		return err
+	}
 	r := &t.record
-	*r = schema.Record{Topic: s.topic, Partition: s.partition, Offset: schema.NoOffset, Timestamp: schema.NoTimestamp, KeySchema: s.key, ValueSchema: s.value, Headers: s.headers}
+	*r = schema.Record{Topic: s.topic, Partition: s.partition, Offset: schema.NoOffset, Timestamp: t.stamp, KeySchema: s.key, ValueSchema: s.value, Headers: s.headers}
 	if len(first) > 0 {
 		r.Headers = slices.Concat(first, s.headers)
 	}
 	var err error
 	if r.Key, err = built(s.key, t.keys); err != nil {
-		return t.leaveOut(stageKey, fmt.Errorf("write a key of topic %q: %w", s.topic, err))
+		return t.leaveOut(s.topic, stageKey, fmt.Errorf("write a key of topic %q: %w", s.topic, err), nil)
 	}
 	if r.Value, err = built(s.value, t.values); err != nil {
-		return t.leaveOut(stageValue, fmt.Errorf("write a value of topic %q: %w", s.topic, err))
+		return t.leaveOut(s.topic, stageValue, fmt.Errorf("write a value of topic %q: %w", s.topic, err), nil)
 	}
+	t.made = *r
 	keep, err := t.chain.apply(r, t.try)
 	switch {
 	case err != nil && t.ctx.Err() != nil:
 		return err
 	case err != nil:
-		return t.leaveOut(stageTransform, err)
+		return t.leaveOut(s.topic, stageTransform, err, &t.made)
 	case !keep:
-		t.drop()
+		t.drop(0)
 		return nil
 	}
 	return t.send(r)
@@ -138,6 +148,9 @@ func (t *transforming) send(in *schema.Record) error {
 	if err != nil {
 		return err
 	}
+	if s.broken != nil {
+		return t.leaveOut(in.Topic, s.broken.err.at, s.broken.err, &t.made)
+	}
 	r := &t.emitter.record
 	r.Topic, r.Partition, r.Key, r.Value, r.Timestamp = in.Topic, in.Partition, nil, nil, time.Time{}
 	if in.Partition < kafka.AnyPartition {
@@ -150,18 +163,19 @@ func (t *transforming) send(in *schema.Record) error {
 		r.Timestamp = time.UnixMilli(in.Timestamp)
 	}
 	if r.Key, err = serialize(s.key, t.key, in.Key); err != nil {
-		return t.leaveOut(stageKey, fmt.Errorf("convert a key of topic %q: %w", in.Topic, err))
+		return t.leaveOut(in.Topic, stageKey, fmt.Errorf("convert a key of topic %q: %w", in.Topic, err), &t.made)
 	}
 	t.key = keep(t.key, r.Key)
 	if r.Value, err = serialize(s.value, t.value, in.Value); err != nil {
-		return t.leaveOut(stageValue, fmt.Errorf("convert a value of topic %q: %w", in.Topic, err))
+		return t.leaveOut(in.Topic, stageValue, fmt.Errorf("convert a value of topic %q: %w", in.Topic, err), &t.made)
 	}
 	t.value = keep(t.value, r.Value)
 	if t.headers, err = t.convertHeaders(t.headers[:0], in.Topic, in.Headers); err != nil {
-		return t.leaveOut(stageHeader, err)
+		return t.leaveOut(in.Topic, stageHeader, err, &t.made)
 	}
 	r.Headers = t.headers
-	return t.producer.Send(t.ctx, r)
+	s.mark.used()
+	return t.emitter.send(r, &t.made)
 }
 
 // serialize writes a Value into buf's room; nil without a serializer.
@@ -180,10 +194,10 @@ func (t *transforming) output(r *schema.Record) (*stream, error) {
 		return t.lastFound, nil
 	}
 	s, ok := t.outputs[k]
-	if !ok {
-		s = new(stream)
-		err := t.retries.untilDone(t.ctx, t.log, fmt.Sprintf("prepare topic %q", r.Topic), func() error { return t.prepare(s, k) })
-		if err != nil {
+	if !ok || s.broken != nil && !time.Now().Before(s.broken.again) {
+		s = &stream{topic: r.Topic, mark: t.used.mark(r.Topic)}
+		err := t.retries.untilDone(t.ctx, t.log, fmt.Sprintf("prepare topic %q", r.Topic), func() error { return t.prepare(s, k.key, k.value, k.noKey, k.noValue) })
+		if s.broken, err = t.tolerate(r.Topic, err); err != nil {
 			return nil, err
 		}
 		if t.outputs == nil || len(t.outputs) >= mostOutputs {
@@ -191,23 +205,8 @@ func (t *transforming) output(r *schema.Record) (*stream, error) {
 		}
 		t.outputs[k] = s
 	}
-	t.last, t.lastFound = k, s
+	if s.broken == nil { // else it is tried again
+		t.last, t.lastFound = k, s
+	}
 	return s, nil
-}
-
-func (t *transforming) prepare(s *stream, k outputKey) (err error) {
-	if err = t.topics.ensure(t.ctx, k.topic); err != nil {
-		return err
-	}
-	if !k.noKey {
-		if s.key, err = t.conv.key.NewSerializer(t.ctx, k.topic, k.key); err != nil {
-			return fmt.Errorf("prepare the key of topic %q: %w", k.topic, err)
-		}
-	}
-	if !k.noValue {
-		if s.value, err = t.conv.value.NewSerializer(t.ctx, k.topic, k.value); err != nil {
-			return fmt.Errorf("prepare the value of topic %q: %w", k.topic, err)
-		}
-	}
-	return nil
 }

@@ -98,7 +98,7 @@ func (c *counter) stored() uint64 {
 
 // bench is a worker over fake clients.
 type bench struct {
-	*Worker
+	*Standalone
 	producers chan *fakeProducer // one per life of a source task
 	counters  chan *counter
 	fail      func(run int, n uint64) error
@@ -107,7 +107,10 @@ type bench struct {
 	stop      func() error
 }
 
-type fakeClients struct{ b *bench }
+type fakeClients struct {
+	clients
+	b *bench
+}
 
 func (f fakeClients) producer() producer {
 	p := newFakeProducer()
@@ -153,11 +156,11 @@ func newBench(t *testing.T, offsets string) *bench {
 		}},
 		Sinks: []Sink{{Class: "test.NothingSinkConnector", Version: "1.0", NewTask: func(map[string]string, Env) (sink.Task, error) { return nil, errors.New("no sink") }}},
 	}
-	b.Worker = NewStandalone(cfg, plugins, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
-	b.newClients = func(clientOptions, *ConnectorConfig, Kind, *slog.Logger) (clients, config.Report) {
-		return fakeClients{b}, config.Report{}
+	b.Standalone = NewStandalone(cfg, plugins, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})))
+	b.worker.newClients = func(clientOptions, *ConnectorConfig, Kind, *slog.Logger) (clients, config.Report) {
+		return fakeClients{b: b}, config.Report{}
 	}
-	b.newConverters = func(*WorkerConfig, *ConnectorConfig, *config.Report) converters {
+	b.worker.newConverters = func(*WorkerConfig, *ConnectorConfig, *config.Report) converters {
 		return converters{key: new(rawConverter), value: new(rawConverter), header: rawHeaders{}}
 	}
 	return b
@@ -205,7 +208,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 
 func storedNumber(t *testing.T, path string) uint64 {
 	t.Helper()
-	offset, err := newFileOffsets(path).get("count", numbers)
+	offset, err := newFileOffsets(path).Get(t.Context(), "count", numbers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,11 +342,11 @@ func TestFatalErrorFails(t *testing.T) {
 			if err := waitFailed(t, b); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("WaitRunning = %v, want %q", err, c.want)
 			}
-			status, _ := b.TaskStatus("count", 0)
+			status, _ := b.TaskStatus(TaskID{"count", 0})
 			if status.State != Failed || status.WorkerID != "worker-1:8083" || status.Version != "1.0" {
 				t.Errorf("TaskStatus = %+v", status)
 			}
-			if err := b.Delete("count"); err != nil {
+			if err := b.Delete(t.Context(), "count"); err != nil {
 				t.Errorf("Delete of a failed connector = %v", err)
 			}
 		})
@@ -399,10 +402,10 @@ func TestLifeOfAConnector(t *testing.T) {
 	if err != nil || status.Connector.State != Stopped || status.Kind != KindSource {
 		t.Errorf("Status = %+v, %v, want STOPPED", status, err)
 	}
-	if err := b.Delete("count"); err != nil {
+	if err := b.Delete(t.Context(), "count"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Info("count"); err == nil || err.Error() != "Connector count not found" {
+	if _, err := b.Info(t.Context(), "count"); err == nil || err.Error() != "Connector count not found" {
 		t.Errorf("Info(deleted) = %v", err)
 	}
 	if _, created, err := b.Put(t.Context(), counterConfig()); err != nil || !created {
@@ -421,7 +424,7 @@ func TestLifeOfAConnector(t *testing.T) {
 	}
 	p = <-b.producers
 	eventually(t, "11 and 12 sent", func() bool { return p.Sent() == 2 })
-	tasks, err := b.Tasks("count")
+	tasks, err := b.Tasks(t.Context(), "count")
 	if err != nil || len(tasks) != 1 || tasks[0].Config["task.class"] != "test.CounterTask" || tasks[0].Config["more"] != "1" {
 		t.Errorf("Tasks = %v, %v", tasks, err)
 	}
@@ -445,11 +448,11 @@ func TestChangesAreCompleted(t *testing.T) {
 	if err := b.WaitRunning(t.Context(), "count"); err != nil {
 		t.Error(err)
 	}
-	if tasks, err := b.Tasks("count"); err != nil || len(tasks) != 1 || tasks[0].Config["more"] != "1" {
+	if tasks, err := b.Tasks(t.Context(), "count"); err != nil || len(tasks) != 1 || tasks[0].Config["more"] != "1" {
 		t.Errorf("Tasks = %v, %v, want the new configuration", tasks, err)
 	}
-	if err := b.Delete("count"); err != nil || len(b.Names()) > 0 {
-		t.Errorf("Delete = %v, and there are %v", err, b.Names())
+	if err := b.Delete(t.Context(), "count"); err != nil || b.connector("count") != nil {
+		t.Errorf("Delete = %v, and the connector is there: %v", err, b.connector("count") != nil)
 	}
 	if err := b.stop(); err != nil {
 		t.Fatal(err)
@@ -466,7 +469,7 @@ func TestCreateWaitsForRun(t *testing.T) {
 	if _, err := b.Create(ctx, counterConfig()); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Create without Run = %v, want the end of its context", err)
 	}
-	if err := b.Delete("count"); err != nil {
+	if err := b.Delete(t.Context(), "count"); err != nil {
 		t.Errorf("Delete = %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"net"
@@ -13,11 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-cdc/tandem/connect/provider"
 	"github.com/tandem-cdc/tandem/internal/config"
 )
 
-// WorkerConfig holds the settings of a standalone worker, those of Kafka Connect's worker.properties; start from DefaultWorkerConfig or
-// parse one with ParseWorkerConfig.
+// WorkerConfig holds the settings of a worker, those of Kafka Connect's worker.properties; start from DefaultWorkerConfig or parse one with
+// ParseWorkerConfig or ParseDistributedConfig.
 type WorkerConfig struct {
 	BootstrapServers []string
 
@@ -32,15 +34,26 @@ type WorkerConfig struct {
 	AdvertisedHost                    string
 	AdvertisedPort                    int // 0: the listener's
 	AllowOrigin, AllowMethods         string
+	REST                              RESTConfig
+	Metrics                           MetricsConfig
 	TopicCreation                     bool
+	TopicTracking, TopicTrackingReset bool
 	OverridePolicy                    string
 	OverrideAllowlist                 []string
 	Client, Producer, Consumer, Admin map[string]string // options of the Kafka clients; the last three without their prefix
+
+	Distributed *DistributedConfig // nil: the worker is alone
+
+	// Providers resolve the variables of configurations; those of the worker's own are resolved.
+	Providers *provider.Set
+
+	Restarts RestartPolicy // of connectors that do not say
 }
 
 // ConverterConfig names a converter and its options, without the prefix "key.converter." and its like.
 type ConverterConfig struct {
 	Class   string
+	Version string // that is wanted; "": any
 	Options map[string]string
 }
 
@@ -52,7 +65,11 @@ func DefaultWorkerConfig() WorkerConfig {
 		OffsetFlushTimeout:  5 * time.Second,
 		ShutdownTimeout:     5 * time.Second,
 		Listeners:           []string{"http://:8083"},
+		Metrics:             defaultMetricsConfig(),
 		TopicCreation:       true,
+		Restarts:            defaultRestartPolicy(),
+		TopicTracking:       true,
+		TopicTrackingReset:  true,
 		OverridePolicy:      "All",
 	}
 }
@@ -82,21 +99,20 @@ func (c *WorkerConfig) Keys() config.Keys {
 		config.Prefix("value.converter.", "Options of the value converter; see converters.md.", collect(&c.ValueConverter.Options)),
 		config.Class(&c.HeaderConverter.Class, "header.converter", "Converter of record headers."),
 		config.Prefix("header.converter.", "Options of the header converter.", collect(&c.HeaderConverter.Options)),
-		config.String(&c.OffsetFile, "offset.storage.file.filename", "File that holds the source offsets, in Kafka Connect's format.",
-			config.Required(), config.Rank(config.High)),
 		config.Millis(&c.OffsetFlushInterval, "offset.flush.interval.ms",
 			"Longest time between two stores of source offsets and two commits of consumer offsets; after acknowledged work a second is typical.", 0),
 		config.Millis(&c.OffsetFlushTimeout, "offset.flush.timeout.ms",
 			"Longest wait for the acknowledgement of records, before the offsets are stored at the end of a task. What came later is sent again.", 0),
 		config.Millis(&c.ShutdownTimeout, "task.shutdown.graceful.timeout.ms", "Time that all tasks together have to stop in order; then they are cut off.", 0),
-		config.List(&c.Listeners, "listeners", "Addresses of the REST API, http://host:port; an empty host is every address.",
+		config.List(&c.Listeners, "listeners", "Addresses of the REST API, http://host:port or https://host:port; an empty host is every address.",
 			config.Check(checkListeners)),
 		config.String(&c.AdvertisedHost, "rest.advertised.host.name", "Host of worker_id and of the URL given to others; empty: the listener's, or this machine's address."),
 		config.Int(&c.AdvertisedPort, "rest.advertised.port", "Port of worker_id and of the URL given to others; 0: the listener's.", 0, math.MaxUint16),
-		config.Enum(new(string), "rest.advertised.listener", "Which listener to give to others; there is only http.", []string{"http"}),
 		config.String(&c.AllowOrigin, "access.control.allow.origin", "Origin that browsers may call from (CORS), * for all; empty: none."),
 		config.String(&c.AllowMethods, "access.control.allow.methods", "Methods that browsers of other origins may use; empty: GET, POST and HEAD."),
 		config.Bool(&c.TopicCreation, "topic.creation.enable", "Whether topic.creation.* of source connectors creates topics; else the broker does, or not."),
+		config.Bool(&c.TopicTracking, "topic.tracking.enable", "Whether the worker keeps which topics each connector uses, for GET /connectors/{connector}/topics."),
+		config.Bool(&c.TopicTrackingReset, "topic.tracking.allow.reset", "Whether users may reset that through the REST API."),
 		config.String(&c.OverridePolicy, "connector.client.config.override.policy",
 			"Which client options connectors may override: All, None, Principal or Allowlist.", config.Check(checkPolicy)),
 		config.List(&c.OverrideAllowlist, "connector.client.config.override.allowlist", "Client options that the policy Allowlist lets pass, without prefix."),
@@ -106,44 +122,83 @@ func (c *WorkerConfig) Keys() config.Keys {
 		config.Family(clientOption, "security.*, sasl.*, ssl.*, …", config.TypeString,
 			"Options of the Kafka clients; those of security hold for producers, consumers and admin clients that have none of their own.",
 			collect(&c.Client)),
-		config.Refused("config.providers", "", "config providers are not there yet; write the values, or CONNECT_… variables of the environment."),
-		config.Refused("rest.extension.classes", "", "Java extensions cannot be loaded; put a proxy that authenticates in front of the REST API."),
+		config.List(new([]string), provider.Option, "Names of config providers, which give values for the variables ${name:path:key} of this file and of connectors: from files, folders or the environment. "+
+			"Each has its class under config.providers.NAME.class: FileConfigProvider, DirectoryConfigProvider or EnvVarConfigProvider.", config.Rank(config.Low)),
+		config.Prefix(provider.Option+".", "Class and parameters (param.*) of a config provider: allowed.paths of those that read files, allowlist.pattern of that of the environment.",
+			func(_, _ string) error { return nil }, config.Rank(config.Low)),
 	}
-	return append(keys, config.Ignored("plugin.path", "plugin.discovery", "metric.reporters", "metrics.num.samples", "metrics.recording.level",
-		"metrics.sample.window.ms", "internal.key.converter", "internal.value.converter", "internal.key.converter.schemas.enable",
+	keys = append(keys, c.REST.keys()...)
+	keys = append(keys, c.Restarts.keys()...)
+	keys = append(keys, c.Metrics.keys()...)
+	if c.Distributed != nil {
+		keys = append(keys, c.Distributed.keys()...)
+	} else {
+		keys = append(keys, config.String(&c.OffsetFile, "offset.storage.file.filename", "File that holds the source offsets, in Kafka Connect's format.",
+			config.Required(), config.Rank(config.High)))
+	}
+	return append(keys, config.Ignored("plugin.path", "plugin.discovery", "metric.reporters", "metrics.recording.level",
+		"internal.key.converter", "internal.value.converter", "internal.key.converter.schemas.enable",
 		"internal.value.converter.schemas.enable", "auto.include.jmx.reporter")...)
 }
 
 // ParseWorkerConfig reads worker.properties that were parsed before.
 func ParseWorkerConfig(props map[string]string) (WorkerConfig, config.Report) {
+	return parseWorkerConfig(props, os.LookupEnv, nil)
+}
+
+func parseWorkerConfig(props map[string]string, env provider.Lookup, d *DistributedConfig) (WorkerConfig, config.Report) {
 	c := DefaultWorkerConfig()
-	props = maps.Clone(props)
+	c.Distributed = d
 	var old config.Report
+	props, c.Providers = resolveWorker(props, env, &old)
+	if len(old.Errors) > 0 { // what the variables stand for is not known
+		return c, old
+	}
 	c.oldListener(props, &old)
 	dropInterceptors(props, &old)
-	r := c.Keys().Parse(props, "rest.host.name", "rest.port", "config.providers.", "admin.listeners")
+	r := c.Keys().Parse(props, "rest.host.name", "rest.port")
+	if len(r.Errors) == 0 {
+		c.REST.finish(props, c.Listeners, env, &r)
+	}
 	if len(r.Errors) == 0 {
 		resolveConverter("key.converter", c.KeyConverter, ConverterConfig{}, &r)
 		resolveConverter("value.converter", c.ValueConverter, ConverterConfig{}, &r)
 		resolveConverter("header.converter", c.HeaderConverter, ConverterConfig{}, &r)
 	}
-	if slices.ContainsFunc(c.Listeners, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), "https:") }) {
-		r.Fail("listeners", "Invalid value %s for configuration listeners: https is not served; use http and put a proxy that ends TLS in front of it",
-			strings.Join(c.Listeners, ","))
-	}
-	for name := range c.Admin {
-		if strings.HasPrefix(name, "listeners") {
-			delete(c.Admin, name)
-			r.Warn("admin."+name, "Option %q is not known and has no effect.", "admin."+name)
-		}
+	if d != nil && len(r.Errors) == 0 {
+		d.check(&r)
 	}
 	c.inheritSecurity()
 	r.Warnings = append(old.Warnings, r.Warnings...)
 	return c, r
 }
 
+// resolveWorker makes the config providers and gives the worker's own options with their variables resolved; plugin.path has none.
+func resolveWorker(props map[string]string, env provider.Lookup, r *config.Report) (map[string]string, *provider.Set) {
+	set, own := provider.New(props, env)
+	r.Errors, r.Warnings = append(r.Errors, own.Errors...), append(r.Warnings, own.Warnings...)
+	resolved, err := set.Resolve(props, slog.New(slog.DiscardHandler)) // the report tells it
+	if err != nil {
+		r.Fail(provider.Option, "%v", err)
+		return maps.Clone(props), set
+	}
+	if raw, given := props["plugin.path"]; given {
+		resolved["plugin.path"] = raw
+	}
+	for _, name := range set.Unresolved(resolved) {
+		if name != "plugin.path" {
+			r.Warn(name, "The value of option %q has a variable that its config provider does not know; it stays as it is.", name)
+		}
+	}
+	return resolved, set
+}
+
 // ReadWorkerConfig reads a worker.properties file; environ, in the form of os.Environ, overrides it (see EnvironmentProperties).
 func ReadWorkerConfig(path string, environ []string) (WorkerConfig, config.Report, error) {
+	return readWorkerConfig(path, environ, nil)
+}
+
+func readWorkerConfig(path string, environ []string, d *DistributedConfig) (WorkerConfig, config.Report, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return WorkerConfig{}, config.Report{}, fmt.Errorf("read the worker configuration: %w", err)
@@ -153,7 +208,7 @@ func ReadWorkerConfig(path string, environ []string) (WorkerConfig, config.Repor
 		return WorkerConfig{}, config.Report{}, fmt.Errorf("read the worker configuration %s: %w", path, err)
 	}
 	maps.Copy(props, EnvironmentProperties(environ))
-	c, report := ParseWorkerConfig(props)
+	c, report := parseWorkerConfig(props, provider.Environ(environ), d)
 	if err := report.Err(); err != nil {
 		return c, report, fmt.Errorf("read the worker configuration %s: %w", path, err)
 	}
@@ -213,8 +268,8 @@ func (c *WorkerConfig) inheritSecurity() {
 // WorkerID is how statuses name this worker: the advertised host and port; port is the one listened on.
 func (c *WorkerConfig) WorkerID(port int) string {
 	host := c.AdvertisedHost
-	if host == "" && len(c.Listeners) > 0 {
-		if u, err := url.Parse(c.Listeners[0]); err == nil {
+	if at := c.AdvertisedListener(); host == "" && at >= 0 {
+		if u, err := url.Parse(c.Listeners[at]); err == nil {
 			host = u.Hostname()
 		}
 	}

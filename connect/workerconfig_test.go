@@ -1,13 +1,16 @@
 package connect
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tandem-cdc/tandem/internal/config"
 )
@@ -49,8 +52,8 @@ offset.flush.intervall.ms=1
 	}
 	want := DefaultWorkerConfig()
 	want.BootstrapServers = []string{"one:9092", "two:9092"}
-	want.KeyConverter = ConverterConfig{"org.apache.kafka.connect.json.JsonConverter", map[string]string{"schemas.enable": "false"}}
-	want.ValueConverter = ConverterConfig{"org.apache.kafka.connect.json.JsonConverter", map[string]string{"schema.registry.url": "http://registry:8081"}}
+	want.KeyConverter = ConverterConfig{Class: "org.apache.kafka.connect.json.JsonConverter", Options: map[string]string{"schemas.enable": "false"}}
+	want.ValueConverter = ConverterConfig{Class: "org.apache.kafka.connect.json.JsonConverter", Options: map[string]string{"schema.registry.url": "http://registry:8081"}}
 	want.OffsetFile = "/tmp/connect.offsets"
 	want.OffsetFlushInterval = 10 * time.Second
 	want.Listeners = []string{"HTTP://:8084", "http://127.0.0.1:8085"}
@@ -59,7 +62,7 @@ offset.flush.intervall.ms=1
 	want.Producer = map[string]string{"compression.type": "lz4", "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}
 	want.Consumer = map[string]string{"max.poll.records": "10", "security.protocol": "PLAINTEXT"}
 	want.Admin = map[string]string{"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}
-	if diff := cmp.Diff(want, c); diff != "" {
+	if diff := cmp.Diff(want, c, cmpopts.IgnoreFields(WorkerConfig{}, "Providers")); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 	var warned []string
@@ -87,9 +90,9 @@ func TestParseWorkerConfigErrors(t *testing.T) {
 		{leastWorker + "bootstrap.servers=kafka", `Invalid value kafka for configuration bootstrap.servers: "kafka" is not host:port`},
 		{leastWorker + "bootstrap.servers=k:1,k:1", `Invalid value k:1,k:1 for configuration bootstrap.servers: "k:1" stands there twice`},
 		{leastWorker + "listeners=8083", `Invalid value 8083 for configuration listeners: "8083" is not of the form http://host:port`},
-		{leastWorker + "listeners=https://:8443", "Invalid value https://:8443 for configuration listeners: https is not served; use http and put a proxy that ends TLS in front of it"},
-		{leastWorker + "rest.extension.classes=x.Basic", `Option "rest.extension.classes"="x.Basic" is not supported: Java extensions cannot be loaded; ` +
-			"put a proxy that authenticates in front of the REST API."},
+		{leastWorker + "listeners=https://:8443", `Option "ssl.keystore.location" is missing: a listener with https needs a key and a certificate (ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain)`},
+		{leastWorker + "rest.extension.classes=x.Basic", `Invalid value x.Basic for configuration rest.extension.classes: "x.Basic" is a Java class, which cannot be loaded; ` +
+			"there is org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension"},
 		{leastWorker + "value.converter=Jason", "Invalid value Jason for configuration value.converter: Class Jason could not be found."},
 		{leastWorker + "offset.flush.interval.ms=soon", "Invalid value soon for configuration offset.flush.interval.ms: Not a number of type LONG"},
 		{leastWorker + "connector.client.config.override.policy=Some", "Invalid value Some for configuration connector.client.config.override.policy: " +
@@ -204,7 +207,11 @@ func TestParseConnectorConfig(t *testing.T) {
 		{KindSource, "key.converter.schemas.enable=false", "", `Option "key.converter.schemas.enable" has no effect: the connector names no "key.converter" of its own`},
 		{KindSource, "topic.creation.default.replication.factor=1", `Missing required configuration "topic.creation.default.partitions" which has no default value.`, ""},
 		{KindSource, "topic.creation.default.replication.factor=0\ntopic.creation.default.partitions=-1",
-			"Invalid value 0 for configuration topic.creation.default.replication.factor: Value must be -1 or at least 1", ""},
+			"Invalid value 0 for configuration replication.factor: Replication factor must be positive and not larger than the number of brokers in the Kafka cluster, or -1 to use the broker's default", ""},
+		{KindSource, "topic.creation.default.replication.factor=-1\ntopic.creation.default.partitions=-2",
+			"Invalid value -2 for configuration partitions: Number of partitions must be positive, or -1 to use the broker's default", ""},
+		{KindSource, "topic.creation.default.replication.factor=x\ntopic.creation.default.partitions=1",
+			"Invalid value x for configuration topic.creation.default.replication.factor: Not a number of type SHORT", ""},
 		{KindSource, "topic.creation.groups=g\ntopic.creation.h.include=x\ntopic.creation.default.replication.factor=1\ntopic.creation.default.partitions=1", "",
 			`Option "topic.creation.h.include" has no effect: topic.creation.groups has no group "h"`},
 		{KindSource, "errors.max.retries=x\nretriable.restart.connector.wait.ms=-1",
@@ -261,8 +268,8 @@ topic.creation.rest.include=rest.*
 		{"inv.orders", "compacted", 1, "compact"}, {"ref", "compacted", 1, "compact"}, {"reference", "default", 5, ""},
 		{"inv.log", "default", 5, ""}, {"rest1", "rest", 5, ""},
 	} {
-		g := rules.forTopic(c.topic)
-		if g.name != c.group || g.partitions != c.partitions || g.settings["cleanup.policy"] != c.cleanup || g.replication != 3 {
+		g, err := rules.forTopic(c.topic)
+		if err != nil || g.name != c.group || g.partitions != c.partitions || g.settings["cleanup.policy"] != c.cleanup || g.replication != 3 {
 			t.Errorf("forTopic(%s) = %+v, want group %s", c.topic, g, c.group)
 		}
 	}
@@ -297,4 +304,24 @@ func FuzzParseConnectorFile(f *testing.F) {
 			t.Errorf("parseConnectorFile(%q) has neither options nor an error", text)
 		}
 	})
+}
+
+func TestWorkerVariables(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "worker.properties")
+	text := leastWorker + "config.providers=env\nconfig.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider\n" +
+		"plugin.path=${env:BROKERS}\nproducer.client.id=${env:MISSING}\nbootstrap.servers=${env:BROKERS}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, r, err := ReadWorkerConfig(path, []string{"BROKERS=a:1,b:2", "CONNECT_CONSUMER_CLIENT_ID=${env:BROKERS}"})
+	if err != nil || strings.Join(c.BootstrapServers, " ") != "a:1 b:2" || c.Consumer["client.id"] != "a:1,b:2" || c.Producer["client.id"] != "${env:MISSING}" {
+		t.Errorf("ReadWorkerConfig = %v, %v, %v, %v", c.BootstrapServers, c.Consumer, c.Producer, err)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(p config.Problem) bool { return p.Name == "producer.client.id" }) {
+		t.Errorf("the warnings do not tell of the variable that stays: %v", r.Warnings)
+	}
+	got, err := c.Providers.Resolve(map[string]string{"k": "${env:BROKERS}"}, slog.New(slog.DiscardHandler))
+	if err != nil || got["k"] != "a:1,b:2" {
+		t.Errorf("the worker's providers resolve %v, %v", got, err)
+	}
 }

@@ -12,10 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/tandem-cdc/tandem/internal/golden"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 )
-
-var update = flag.Bool("update", false, "rewrite the files of testdata")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
@@ -47,7 +46,7 @@ func TestHelp(t *testing.T) {
 			}
 		}
 		file := filepath.Join("testdata", "help", name)
-		if *update {
+		if golden.Updating() {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
 			}

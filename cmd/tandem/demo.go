@@ -108,7 +108,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	// Ctrl-C ends the orders, not the worker: what was ordered is to arrive.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	return d.stack.host.run(work, func(running context.Context, w *connect.Worker) error {
+	return d.stack.host.run(work, func(running context.Context, w *connect.Standalone) error {
 		defer stop()
 		return d.scene(ctx, running, w)
 	})
@@ -241,7 +241,7 @@ func openDatabase(ctx context.Context, s *pgserver.Server) (*pgx.Conn, error) {
 }
 
 // scene is what is to be seen while the worker runs: until ctx ends, or with --once some seconds. running is the worker's.
-func (d *demo) scene(ctx, running context.Context, w *connect.Worker) error {
+func (d *demo) scene(ctx, running context.Context, w *connect.Standalone) error {
 	starting, cancel := context.WithCancel(running)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()

@@ -58,7 +58,7 @@ func (d *demo) sinkOptions() []option {
 }
 
 // connect creates the connectors and shows what they are told.
-func (d *demo) connect(ctx context.Context, w *connect.Worker) error {
+func (d *demo) connect(ctx context.Context, w *connect.Standalone) error {
 	for _, c := range []struct {
 		name    string
 		options []option

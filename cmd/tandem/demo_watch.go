@@ -29,7 +29,7 @@ const groupNotFound = 69
 // watch sees how far the records have come and says so. Its methods run on one goroutine.
 type watch struct {
 	*demo
-	worker         *connect.Worker
+	worker         *connect.Standalone
 	config         client.Config
 	admin          *client.Admin
 	decoder        *decoder
@@ -44,7 +44,7 @@ type positions struct {
 	captured, applied int64 // records in the topics; of those, records in the target
 }
 
-func (d *demo) newWatch(ctx context.Context, w *connect.Worker) (_ *watch, err error) {
+func (d *demo) newWatch(ctx context.Context, w *connect.Standalone) (_ *watch, err error) {
 	v := &watch{demo: d, worker: w}
 	properties := map[string]string{"bootstrap.servers": d.stack.broker.Addr(), "client.id": "tandem-demo"}
 	adminConfig, report := client.FromProperties(properties, client.ForAdmin)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 
 	"github.com/tandem-cdc/tandem/connect"
 )
@@ -21,15 +20,14 @@ converts to Avro unless a connector says otherwise. Connectors come from the fil
 All is in memory and gone at the end, unless there is a folder to keep it in. Ctrl-C ends it.`,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *console, []string) error {
 		dir := flags.String("dir", "", "`D` keep records, schemas and offsets in folder D; the next dev on it goes on from there")
-		level := slog.LevelInfo
-		flags.TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL` log messages of this level and above: debug, info, warn or error")
+		level := logFlag(flags)
 		return func(ctx context.Context, c *console, args []string) error {
-			return runDev(ctx, c, *dir, level, args)
+			return runDev(ctx, c, *dir, *level, args)
 		}
 	},
 }
 
-func runDev(ctx context.Context, c *console, given string, level slog.Level, files []string) (err error) {
+func runDev(ctx context.Context, c *console, given, level string, files []string) (err error) {
 	requests := make([]connect.Request, 0, len(files))
 	for _, file := range files {
 		req, err := connect.ReadConnectorFile(file)
@@ -43,7 +41,10 @@ func runDev(ctx context.Context, c *console, given string, level slog.Level, fil
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+	log, err := newLog(c, level)
+	if err != nil {
+		return fmt.Errorf("dev: %w", err)
+	}
 	s, err := startStack(dir, given != "", log)
 	if err != nil {
 		return err

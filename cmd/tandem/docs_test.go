@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,10 @@ import (
 
 	"github.com/tandem-cdc/tandem/cdc/source"
 	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/connect/filestream"
+	"github.com/tandem-cdc/tandem/connect/provider"
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/golden"
 	"github.com/tandem-cdc/tandem/kafka/client"
 	"github.com/tandem-cdc/tandem/schema/converter"
 	"github.com/tandem-cdc/tandem/sink/sqldb"
@@ -31,6 +35,7 @@ func docsPages() []docsPage {
 	return []docsPage{
 		{"postgres-source.md", postgresSourcePage()},
 		{"jdbc-sink.md", jdbcSinkPage()},
+		{"file.md", filePage()},
 		{"connectors.md", connectorsPage()},
 		{"worker.md", workerPage()},
 		{"converters.md", convertersPage()},
@@ -53,8 +58,21 @@ func jdbcSinkPage() config.Page {
 	c := sqldb.DefaultConfig()
 	return config.Page{
 		Title:    "The relational sink connector",
-		Intro:    "`connector.class=" + plugins().Sinks[0].Class + "`, into PostgreSQL. The options of every connector, [connectors.md](connectors.md), hold beside these.",
+		Intro:    "`connector.class=io.debezium.connector.jdbc.JdbcSinkConnector`, into PostgreSQL. The options of every connector, [connectors.md](connectors.md), hold beside these.",
 		Sections: []config.Section{{Keys: c.Keys()}},
+	}
+}
+
+func filePage() config.Page {
+	in, out := filestream.DefaultSourceConfig(), filestream.SinkConfig{}
+	return config.Page{
+		Title: "The file connectors",
+		Intro: "Everybody's first connectors: lines of a file to a topic, and a topic to lines of a file. The options of every connector, [connectors.md](connectors.md), hold beside these.",
+		Sections: []config.Section{
+			{Title: "Source", Keys: in.Keys(), Intro: "`connector.class=" + filestream.SourceClass + "`. A record is made of each line, as text; a last line counts when it has an end. The task goes on as the file grows. " +
+				"A file that is truncated, or replaced by another of its name, is read from its beginning. A line of more than 64 MiB fails the task. The offset, `{\"position\": …}`, counts bytes."},
+			{Title: "Sink", Keys: out.Keys(), Intro: "`connector.class=" + filestream.SinkClass + "`. A line is appended for each record: its value as Java prints it, mostly with `value.converter` a StringConverter."},
+		},
 	}
 }
 
@@ -78,8 +96,17 @@ func workerPage() config.Page {
 		Title: "The worker",
 		Intro: "`worker.properties` of `tandem standalone`. A variable `CONNECT_A_B` of the environment sets the option `a.b` and wins over the file. " +
 			"`rest.host.name` and `rest.port`, the older names of `listeners`, are taken with a warning, interceptors are left out with one.",
-		Sections: []config.Section{{Keys: c.Keys()}},
+		Sections: append([]config.Section{{Keys: c.Keys()}}, providerSections()...),
 	}
+}
+
+// providerSections are the parameters of the config providers.
+func providerSections() (sections []config.Section) {
+	keys := provider.Keys()
+	for _, class := range slices.Sorted(maps.Keys(keys)) {
+		sections = append(sections, config.Section{Title: class[strings.LastIndex(class, ".")+1:], Keys: keys[class], Intro: "`config.providers.NAME.class=" + class + "`; parameters stand under `config.providers.NAME.param.`."})
+	}
+	return sections
 }
 
 func convertersPage() config.Page {
@@ -111,7 +138,9 @@ func transformsPage() config.Page {
 		Title: "Transforms",
 		Intro: "Single message transforms stand between a connector and the converters: behind a source, in front of a sink. `transforms` names them in their order, and each has its class and its options under " +
 			"its name: `transforms=unwrap`, `transforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState`, `transforms.unwrap.add.fields=op`. The class may be given without its package. " +
-			"A record that a transform drops counts as done with; one that it fails for ends the task, or with `errors.tolerance=all` is left out.",
+			"A record that a transform drops counts as done with; one that it fails for ends the task, or with `errors.tolerance=all` is left out.\n\n" +
+			"`predicates` names conditions: `predicates=p`, `predicates.p.type=org.apache.kafka.connect.transforms.predicates.RecordIsTombstone`. `transforms.unwrap.predicate=p` lets a transform " +
+			"have only the records that the predicate holds for, `transforms.unwrap.negate=true` the others.",
 	}
 	var refused []string
 	for _, t := range plugins().Transforms {
@@ -119,7 +148,17 @@ func transformsPage() config.Page {
 			refused = append(refused, "- `"+t.Class+"`: "+t.Refused)
 			continue
 		}
-		p.Sections = append(p.Sections, config.Section{Title: t.Class[strings.LastIndex(t.Class, ".")+1:], Intro: "`" + t.Class + "`", Keys: t.Keys()})
+		class, variant, _ := strings.Cut(t.Class, "$")
+		intro := "`" + t.Class + "`"
+		if variant == "Value" {
+			continue // it stands beside the one for keys
+		} else if variant == "Key" {
+			intro += " and `" + class + "$Value`"
+		}
+		p.Sections = append(p.Sections, config.Section{Title: class[strings.LastIndex(class, ".")+1:], Intro: intro, Keys: t.Keys()})
+	}
+	for _, t := range plugins().Predicates {
+		p.Sections = append(p.Sections, config.Section{Title: "Predicate " + t.Class[strings.LastIndex(t.Class, ".")+1:], Intro: "`" + t.Class + "`", Keys: t.Keys()})
 	}
 	p.Sections = append(p.Sections, config.Section{Title: "Not supported", Intro: strings.Join(refused, "\n")})
 	return p
@@ -197,7 +236,7 @@ func TestDocs(t *testing.T) {
 	for _, p := range docsPages() {
 		want[p.file] = p.Markdown()
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.MkdirAll(docsFolder, 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -15,7 +15,7 @@ import (
 
 // host is a standalone worker and its REST API.
 type host struct {
-	worker *connect.Worker
+	worker *connect.Standalone
 	server *rest.Server
 	addrs  []net.Addr
 }
@@ -33,7 +33,7 @@ func newHost(cfg connect.WorkerConfig, log *slog.Logger) (*host, error) {
 
 // run runs the worker and its REST API until ctx ends or one of them or act fails. act is what is done with the worker; the host goes on
 // when it returns nil.
-func (h *host) run(parent context.Context, act func(context.Context, *connect.Worker) error) error {
+func (h *host) run(parent context.Context, act func(context.Context, *connect.Standalone) error) error {
 	g, ctx := errgroup.WithContext(parent)
 	g.Go(func() error { return h.server.Run(ctx) })
 	g.Go(func() error { return h.worker.Run(ctx) })
@@ -46,11 +46,26 @@ func (h *host) run(parent context.Context, act func(context.Context, *connect.Wo
 }
 
 // createAll creates connectors one after the other.
-func createAll(requests []connect.Request) func(context.Context, *connect.Worker) error {
-	return func(ctx context.Context, w *connect.Worker) error {
+func createAll(requests []connect.Request) func(context.Context, *connect.Standalone) error {
+	return func(ctx context.Context, w *connect.Standalone) error {
 		for _, r := range requests {
 			if _, err := w.Create(ctx, r); err != nil {
 				return &exitError{code: exitConnector, err: fmt.Errorf("create connector %s: %w", r.Name, err)}
+			}
+		}
+		return nil
+	}
+}
+
+// createFrom is createAll with the line that connect-standalone logs when one fails.
+func createFrom(requests []connect.Request, files []string, log *slog.Logger) func(context.Context, *connect.Standalone) error {
+	return func(ctx context.Context, w *connect.Standalone) error {
+		for i := range requests {
+			if err := createAll(requests[i:i+1])(ctx, w); err != nil {
+				if ctx.Err() == nil {
+					log.Error("Failed to create connector for " + files[i])
+				}
+				return err
 			}
 		}
 		return nil

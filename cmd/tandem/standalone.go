@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"log/slog"
+	"fmt"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -22,7 +22,7 @@ const (
 var standaloneCommand = command{
 	name:    "standalone",
 	summary: "run a worker and the connectors of the files given",
-	usage:   "WORKER.PROPERTIES CONNECTOR.PROPERTIES…",
+	usage:   standaloneUsage,
 	text: `Runs a worker and connectors with the very files of Kafka Connect's connect-standalone: Java properties, and for
 connectors JSON too. CONNECT_… variables of the environment override the worker's file, as in the container images of
 Kafka Connect. Connectors can be added and removed through the REST API; source offsets are kept in the file of the
@@ -32,23 +32,34 @@ Ctrl-C and SIGTERM stop the tasks in order, with exit code 0. Else the exit code
 a wrong command line, 2 for a wrong worker configuration, 3 for a connector configuration that is missing, unreadable
 or refused.`,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *console, []string) error {
-		level := slog.LevelInfo
-		flags.TextVar(&level, "log-level", slog.LevelInfo, "`LEVEL` log messages of this level and above: debug, info, warn or error")
+		level := logFlag(flags)
 		return func(ctx context.Context, c *console, args []string) error {
 			if len(args) == 0 {
+				fmt.Fprintln(c.err, "usage: tandem standalone "+standaloneUsage)
 				return &exitError{code: exitUsage, err: errors.New("standalone: a worker configuration file is needed. See \"tandem standalone --help\"")}
 			}
-			return runStandalone(ctx, c, level, args[0], args[1:])
+			return runStandalone(ctx, c, *level, args[0], args[1:])
 		}
 	},
 }
+
+const standaloneUsage = "WORKER.PROPERTIES CONNECTOR.PROPERTIES…"
+
+// Log lines of connect-standalone, which scripts look for.
+const (
+	stoppingDue       = "Stopping due to error"
+	stoppingConnector = "Stopping after connector error"
+)
 
 // gcPercent trades a little CPU for memory: draining a million changes took 66 to 92 MB instead of 70 to 100, for 0.1 CPU-s more. GOGC in the
 // environment wins.
 const gcPercent = 50
 
-func runStandalone(ctx context.Context, c *console, level slog.Level, workerFile string, connectorFiles []string) error {
-	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+func runStandalone(ctx context.Context, c *console, level, workerFile string, connectorFiles []string) error {
+	log, err := newLog(c, level)
+	if err != nil {
+		return &exitError{code: exitUsage, err: fmt.Errorf("standalone: %w", err)}
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -57,23 +68,29 @@ func runStandalone(ctx context.Context, c *console, level slog.Level, workerFile
 		log.Warn(p.Message)
 	}
 	if err != nil {
+		log.Error(stoppingDue)
 		return &exitError{code: exitWorker, err: err}
 	}
 	requests := make([]connect.Request, 0, len(connectorFiles))
 	for _, file := range connectorFiles {
 		req, err := connect.ReadConnectorFile(file)
 		if err != nil {
+			log.Error(stoppingConnector)
 			return &exitError{code: exitConnector, err: err}
 		}
 		requests = append(requests, req)
 	}
 	h, err := newHost(cfg, log)
 	if err != nil {
+		log.Error(stoppingDue)
 		return &exitError{code: exitWorker, err: err}
 	}
 	log.Info("the worker runs", "rest", h.url(), "brokers", strings.Join(cfg.BootstrapServers, ","))
-	err = h.run(ctx, createAll(requests))
-	if exit := (*exitError)(nil); err != nil && !errors.As(err, &exit) {
+	err = h.run(ctx, createFrom(requests, connectorFiles, log))
+	if exit := (*exitError)(nil); errors.As(err, &exit) {
+		log.Error(stoppingConnector)
+	} else if err != nil {
+		log.Error(stoppingDue)
 		return &exitError{code: exitWorker, err: err}
 	}
 	if err == nil {

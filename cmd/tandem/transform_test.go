@@ -35,7 +35,7 @@ func TestTransformsEndToEnd(t *testing.T) {
 	defer s.close()
 	ctx, stop := context.WithCancel(t.Context())
 	var failure error
-	err = s.host.run(ctx, func(ctx context.Context, w *connect.Worker) error {
+	err = s.host.run(ctx, func(ctx context.Context, w *connect.Standalone) error {
 		defer stop()
 		failure = transformsEndToEnd(ctx, w, source, target)
 		return nil
@@ -45,7 +45,7 @@ func TestTransformsEndToEnd(t *testing.T) {
 	}
 }
 
-func transformsEndToEnd(ctx context.Context, w *connect.Worker, source, target string) error {
+func transformsEndToEnd(ctx context.Context, w *connect.Standalone, source, target string) error {
 	for _, r := range []connect.Request{
 		{Name: "plain", Config: captures(source, "plain", nil)},
 		{Name: "rows", Config: captures(source, "rows", map[string]string{"transforms": "u", "transforms.u.type": "io.debezium.transforms.ExtractNewRecordState", "transforms.u.add.fields": "op"})},

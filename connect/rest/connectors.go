@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -36,7 +37,10 @@ func bodyOf(info connect.ConnectorInfo) connectorBody {
 
 // listConnectors is GET /connectors: names, or with ?expand= an object of what was asked for, by name.
 func (a *api) listConnectors(c *call) (answer, error) {
-	names := a.worker.Names()
+	names, err := a.herder.Names(c.Context())
+	if err != nil {
+		return answer{}, err
+	}
 	expand, expanded := c.URL.Query()["expand"]
 	if !expanded {
 		if names == nil {
@@ -48,14 +52,14 @@ func (a *api) listConnectors(c *call) (answer, error) {
 	for _, name := range names {
 		parts := make(map[string]any)
 		if slices.Contains(expand, "info") {
-			info, err := a.worker.Info(name)
+			info, err := a.herder.Info(c.Context(), name)
 			if err != nil { // deleted meanwhile
 				continue
 			}
 			parts["info"] = bodyOf(info)
 		}
 		if slices.Contains(expand, "status") {
-			status, err := a.worker.Status(name)
+			status, err := a.herder.Status(name)
 			if err != nil {
 				continue
 			}
@@ -93,7 +97,7 @@ func (a *api) createConnector(c *call) (answer, error) {
 		}
 		req.InitialState = state
 	}
-	info, err := a.worker.Create(c.Context(), req)
+	info, err := a.herder.Create(c.Context(), req)
 	if err != nil {
 		return answer{}, err
 	}
@@ -102,18 +106,18 @@ func (a *api) createConnector(c *call) (answer, error) {
 
 // getConnector is GET /connectors/{connector}.
 func (a *api) getConnector(c *call) (answer, error) {
-	info, err := a.worker.Info(c.name)
+	info, err := a.herder.Info(c.Context(), c.name)
 	return answer{status: http.StatusOK, body: bodyOf(info)}, err
 }
 
 // deleteConnector is DELETE /connectors/{connector}.
 func (a *api) deleteConnector(c *call) (answer, error) {
-	return answer{status: http.StatusNoContent}, a.worker.Delete(c.name)
+	return answer{status: http.StatusNoContent}, a.herder.Delete(c.Context(), c.name)
 }
 
 // getConfig is GET /connectors/{connector}/config.
 func (a *api) getConfig(c *call) (answer, error) {
-	info, err := a.worker.Info(c.name)
+	info, err := a.herder.Info(c.Context(), c.name)
 	return answer{status: http.StatusOK, body: info.Config}, err
 }
 
@@ -126,7 +130,7 @@ func (a *api) putConfig(c *call) (answer, error) {
 	if body == nil {
 		return answer{}, errors.New("the request has no body; want an object of options")
 	}
-	info, created, err := a.worker.Put(c.Context(), connect.Request{Name: c.name, Config: body.texts, Null: body.null})
+	info, created, err := a.herder.Put(c.Context(), connect.Request{Name: c.name, Config: body.texts, Null: body.null})
 	if err != nil {
 		return answer{}, err
 	}
@@ -137,11 +141,34 @@ func (a *api) putConfig(c *call) (answer, error) {
 	return out, nil
 }
 
+// patchConfig is PATCH /connectors/{connector}/config: it changes options; null removes one.
+func (a *api) patchConfig(c *call) (answer, error) {
+	var body *options
+	if err := c.decode(&body); err != nil {
+		return answer{}, err
+	}
+	if body == nil {
+		return answer{}, errNoBody
+	}
+	changes := make(map[string]*string)
+	for name, text := range body.texts {
+		changes[name] = &text
+	}
+	for _, name := range body.null {
+		changes[name] = nil
+	}
+	info, err := a.herder.Patch(c.Context(), c.name, changes)
+	return answer{status: http.StatusOK, body: bodyOf(info)}, err
+}
+
 // location is where a connector is, on the host that the client called; its name is escaped only where a URI needs it.
 func location(c *call, name string) string {
 	path := url.URL{Path: "/connectors/" + name}
-	return "http://" + c.Host + path.EscapedPath()
+	escaped := escapedPercent.ReplaceAllString(path.EscapedPath(), "%$1") // what looks escaped is left
+	return scheme(c.Request) + "://" + c.Host + escaped
 }
+
+var escapedPercent = regexp.MustCompile("%25([0-9A-Fa-f]{2})")
 
 // scalar takes a JSON text, number or boolean as text, as Jackson does for a String; null is "".
 type scalar struct {

@@ -2,10 +2,12 @@ package rest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tandem-cdc/tandem/connect"
@@ -32,22 +34,30 @@ func writeError(rw http.ResponseWriter, status int, kind contentKind) int {
 
 // writeFailure answers with the error of a handler.
 func writeFailure(rw http.ResponseWriter, err error) int {
-	status := http.StatusInternalServerError
+	status, message := http.StatusInternalServerError, err.Error()
 	var refused *connect.RefusedError
-	if errors.As(err, &refused) {
-		switch refused.Why {
-		case connect.Invalid:
-			status = http.StatusBadRequest
-		case connect.NotFound:
-			status = http.StatusNotFound
-		case connect.Conflict:
-			status = http.StatusConflict
-		}
+	switch {
+	case errors.As(err, &refused):
+		status = statuses[refused.Why]
+	case errors.Is(err, context.DeadlineExceeded):
+		message = "Request timed out"
 	}
-	return writeBody(rw, status, asJSON, errorBody{status, err.Error()})
+	return writeBody(rw, status, asJSON, errorBody{status, message})
+}
+
+var statuses = map[connect.Refusal]int{
+	connect.Invalid:     http.StatusBadRequest,
+	connect.Forbidden:   http.StatusForbidden,
+	connect.NotFound:    http.StatusNotFound,
+	connect.Conflict:    http.StatusConflict,
+	connect.Internal:    http.StatusInternalServerError,
+	connect.Unavailable: http.StatusServiceUnavailable,
 }
 
 func writeAnswer(rw http.ResponseWriter, out answer) int {
+	if out.forwarded != nil {
+		return out.forwarded.write(rw)
+	}
 	if out.location != "" {
 		rw.Header().Set("Location", out.location)
 	}
@@ -75,13 +85,18 @@ func writeBody(rw http.ResponseWriter, status int, kind contentKind, body any) i
 	return status
 }
 
+// optionsOrder is the order of Java's hash set, in which Kafka Connect lists methods.
+var optionsOrder = []string{http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodPatch}
+
 // writeOptions lists the methods of a resource.
 func writeOptions(rw http.ResponseWriter, res *resource) int {
-	names := []string{http.MethodHead}
+	names := []string{http.MethodOptions}
 	for _, m := range res.methods {
-		names = append(names, m.name)
+		if names = append(names, m.name); m.name == http.MethodGet {
+			names = append(names, http.MethodHead)
+		}
 	}
-	names = append(names, http.MethodOptions)
+	slices.SortFunc(names, func(a, b string) int { return slices.Index(optionsOrder, a) - slices.Index(optionsOrder, b) })
 	rw.Header().Set("Allow", strings.Join(names, ","))
 	rw.Header().Set("Content-Type", "text/plain")
 	fmt.Fprint(rw, strings.Join(names, ", "))

@@ -1,6 +1,10 @@
 package rest
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/tandem-cdc/tandem/connect"
+)
 
 type healthBody struct {
 	Status  string `json:"status"`
@@ -8,9 +12,14 @@ type healthBody struct {
 }
 
 // health is GET /health.
-func (a *api) health(*call) (answer, error) {
-	if !a.worker.Ready() {
-		return answer{status: http.StatusServiceUnavailable, body: healthBody{"starting", "Worker is still starting up."}}, nil
+func (a *api) health(c *call) (answer, error) {
+	h := a.herder.Health(c.Context())
+	status := http.StatusOK
+	switch h.State {
+	case connect.Starting:
+		status = http.StatusServiceUnavailable
+	case connect.Unhealthy:
+		status = http.StatusInternalServerError
 	}
-	return answer{status: http.StatusOK, body: healthBody{"healthy", "Worker has completed startup and is ready to handle requests."}}, nil
+	return answer{status: status, body: healthBody{string(h.State), h.Message}}, nil
 }

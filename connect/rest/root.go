@@ -16,7 +16,7 @@ type rootBody struct {
 // root is GET /: every user interface asks here whether the worker lives.
 func (a *api) root(*call) (answer, error) {
 	body := rootBody{Version: connect.Version, Commit: commit()}
-	if id := a.worker.ClusterID(); id != "" {
+	if id := a.herder.ClusterID(); id != "" {
 		body.ClusterID = &id
 	}
 	return answer{status: http.StatusOK, body: body}, nil

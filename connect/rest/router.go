@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,22 +19,26 @@ import (
 
 // api holds what the handlers of the resources need.
 type api struct {
-	worker *connect.Worker
+	herder connect.Herder
 	log    *slog.Logger
+	others *http.Client // asks other workers
+	auth   *basicAuth   // nil: everybody may come in
 }
 
 // call is one request: what the path held, and what to answer with.
 type call struct {
 	*http.Request
-	name string // {connector}
+	name string // {connector}, {logger} or {plugin}
 	task int    // {task}
+	body []byte // as it was read by readBody
 }
 
 // answer is what a handler returns: a status, a body for JSON (nil: none) and, for what was created, where it is.
 type answer struct {
-	status   int
-	body     any
-	location string
+	status    int
+	body      any
+	location  string
+	forwarded *forwarded // what another worker answered, instead of the rest
 }
 
 type handler func(*call) (answer, error)
@@ -50,19 +55,31 @@ type resource struct {
 	methods []method
 }
 
-// Handler serves the API.
-func Handler(w *connect.Worker, log *slog.Logger) http.Handler {
-	a := &api{w, log}
+// Handler serves the API. Requests that another worker must answer are sent there with the client others.
+func Handler(h connect.Herder, others *http.Client, log *slog.Logger) http.Handler {
+	a := &api{herder: h, log: log, others: others}
 	resources := a.resources()
-	cfg := w.Config()
+	if !h.Config().REST.AdminApart {
+		resources = append(resources, a.adminResources()...)
+	}
+	return a.handler(resources, h.Config().REST.ResponseHeaders)
+}
+
+// handler serves some of the resources.
+func (a *api) handler(resources []resource, headers responseHeaders) http.Handler {
+	cfg := a.herder.Config()
 	cors := crossOrigin{origins: cfg.AllowOrigin, methods: cfg.AllowMethods}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		if cors.handled(rw, r) {
+		headers.add(rw.Header(), began)
+		if cors.handled(rw, r) || a.auth.refused(rw, r) {
 			return
 		}
-		out := serve(resources, rw, r)
-		log.Debug("REST request", "method", r.Method, "path", r.URL.Path, "status", out, "from", r.RemoteAddr, "took", time.Since(began))
+		out, served := a.metrics(rw, r)
+		if !served {
+			out = a.serve(resources, rw, r)
+		}
+		a.log.Debug("REST request", "method", r.Method, "path", r.URL.Path, "status", out, "from", r.RemoteAddr, "took", time.Since(began))
 	})
 }
 
@@ -73,16 +90,35 @@ func (a *api) resources() []resource {
 		{"/health", []method{{"GET", a.health}}},
 		{"/connectors", []method{{"POST", a.createConnector}, {"GET", a.listConnectors}}},
 		{"/connectors/{connector}", []method{{"DELETE", a.deleteConnector}, {"GET", a.getConnector}}},
-		{"/connectors/{connector}/config", []method{{"GET", a.getConfig}, {"PUT", a.putConfig}}},
+		{"/connectors/{connector}/config", []method{{"GET", a.getConfig}, {"PUT", a.putConfig}, {"PATCH", a.patchConfig}}},
 		{"/connectors/{connector}/status", []method{{"GET", a.getStatus}}},
-		{"/connectors/{connector}/tasks", []method{{"GET", a.listTasks}}},
+		{"/connectors/{connector}/restart", []method{{"POST", a.restart}}},
+		{"/connectors/{connector}/pause", []method{{"PUT", a.target(connect.Paused)}}},
+		{"/connectors/{connector}/resume", []method{{"PUT", a.target(connect.Running)}}},
+		{"/connectors/{connector}/stop", []method{{"PUT", a.target(connect.Stopped)}}},
+		{"/connectors/{connector}/fence", []method{{"PUT", a.fence}}},
+		{"/connectors/{connector}/tasks", []method{{"GET", a.listTasks}, {"POST", a.postTasks}}},
 		{"/connectors/{connector}/tasks/{task}/status", []method{{"GET", a.getTaskStatus}}},
+		{"/connectors/{connector}/tasks/{task}/restart", []method{{"POST", a.restartTask}}},
+		{"/connectors/{connector}/offsets", []method{{"GET", a.getOffsets}, {"PATCH", a.alterOffsets}, {"DELETE", a.resetOffsets}}},
+		{"/connectors/{connector}/topics", []method{{"GET", a.getTopics}}},
+		{"/connectors/{connector}/topics/reset", []method{{"PUT", a.resetTopics}}},
 		{"/connector-plugins", []method{{"GET", a.listPlugins}}},
+		{"/connector-plugins/{plugin}/config", []method{{"GET", a.pluginConfig}}},
+		{"/connector-plugins/{plugin}/config/validate", []method{{"PUT", a.validate}}},
+	}
+}
+
+// adminResources are those that the option admin.listeners takes away.
+func (a *api) adminResources() []resource {
+	return []resource{
+		{"/admin/loggers", []method{{"GET", a.listLoggers}}},
+		{"/admin/loggers/{logger}", []method{{"GET", a.getLogger}, {"PUT", a.setLogger}}},
 	}
 }
 
 // serve finds the resource and the method and writes the answer; it returns the status.
-func serve(resources []resource, rw http.ResponseWriter, r *http.Request) int {
+func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Request) int {
 	escaped := r.URL.EscapedPath()
 	if why := ambiguous(escaped); why != "" {
 		return writeAmbiguous(rw, why)
@@ -120,7 +156,7 @@ func serve(resources []resource, rw http.ResponseWriter, r *http.Request) int {
 		if err != nil { // a path parameter of the wrong form
 			return writeError(rw, http.StatusNotFound, asJSON)
 		}
-		out, err := m.handle(c)
+		out, err := a.handle(c, m.handle)
 		if err != nil {
 			return writeFailure(rw, err)
 		}
@@ -142,7 +178,7 @@ func (res *resource) match(escaped string, c *call) (bool, error) {
 		switch {
 		case unescapeErr != nil:
 			return false, nil
-		case segment == "{connector}":
+		case segment == "{connector}" || segment == "{logger}" || segment == "{plugin}":
 			c.name = text
 		case segment == "{task}":
 			c.task, err = strconv.Atoi(text)
@@ -206,11 +242,32 @@ func checkContentType(r *http.Request) (status int, kind contentKind) {
 // mostBody bounds the body of a request; Kafka Connect has no bound.
 const mostBody = 16 << 20
 
+// errNoBody and errNoObject are for bodies that lack what they must have; Kafka Connect answers them with the text of a null pointer.
+var (
+	errNoBody   = errors.New("the request has no body")
+	errNoObject = errors.New("cannot read the request as JSON: want objects as partition and offset")
+)
+
+// readBody reads the body, once.
+func (c *call) readBody() ([]byte, error) {
+	if c.body == nil {
+		body, err := io.ReadAll(io.LimitReader(c.Body, mostBody+1))
+		if err != nil {
+			return nil, fmt.Errorf("read the request: %w", err)
+		}
+		if len(body) > mostBody {
+			return nil, fmt.Errorf("the request has more than %d bytes", mostBody)
+		}
+		c.body = body
+	}
+	return c.body, nil
+}
+
 // decode reads the body as one JSON document of known fields. Errors are Internal, as Kafka Connect answers what Jackson cannot read.
 func (c *call) decode(into any) error {
-	body, err := io.ReadAll(io.LimitReader(c.Body, mostBody))
+	body, err := c.readBody()
 	if err != nil {
-		return fmt.Errorf("read the request: %w", err)
+		return err
 	}
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil

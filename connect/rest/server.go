@@ -2,50 +2,105 @@ package rest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/internal/loglevel"
 )
 
-// Server serves the API on the worker's listeners.
+// serverLogger is the name of the logger, that of the Java class which does the same.
+const serverLogger = "org.apache.kafka.connect.runtime.rest.RestServer"
+
+// Server serves the API on the worker's listeners, and what is for administrators on their own, if there are any.
 type Server struct {
-	worker    *connect.Worker
+	herder    connect.Herder
 	log       *slog.Logger
-	listeners []net.Listener
+	others    *http.Client
+	listeners []served
+}
+
+// served is a bound address and what is served there.
+type served struct {
+	net.Listener
+	url     string
+	handler http.Handler
 }
 
 // NewServer stores what it serves; Listen and Run act.
-func NewServer(w *connect.Worker, log *slog.Logger) *Server { return &Server{worker: w, log: log} }
+func NewServer(h connect.Herder, log *slog.Logger) *Server {
+	transport := &http.Transport{TLSClientConfig: h.Config().REST.ClientTLS, IdleConnTimeout: 30 * time.Second, MaxIdleConnsPerHost: 4}
+	return &Server{herder: h, log: log.With(loglevel.Key, serverLogger), others: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
 
-// Listen binds the addresses of the option listeners and tells the worker its port, so that a taken port is known before anything runs.
+// Listen binds the addresses of the options listeners and admin.listeners and tells the worker its port, so that a taken port is known before
+// anything runs. The addresses returned are those of listeners.
 func (s *Server) Listen() ([]net.Addr, error) {
-	var bound []net.Addr
-	for _, listener := range s.worker.Config().Listeners {
-		u, err := url.Parse(listener)
-		if err != nil {
-			s.close()
-			return nil, fmt.Errorf("listen on %q (listeners): %w", listener, err)
-		}
-		ln, err := net.Listen("tcp", u.Host)
-		if err != nil {
-			s.close()
-			return nil, fmt.Errorf("serve the REST API on %s (listeners): %w", listener, err)
-		}
-		s.listeners = append(s.listeners, ln)
-		bound = append(bound, ln.Addr())
+	cfg := s.herder.Config()
+	auth, err := newBasicAuth(&cfg.REST)
+	if err != nil {
+		return nil, err
 	}
-	if addr, ok := bound[0].(*net.TCPAddr); ok {
-		s.worker.Listening(addr.Port)
+	a := &api{herder: s.herder, log: s.log, others: s.others, auth: auth}
+	admin := a.adminResources()
+	resources := a.resources()
+	if !cfg.REST.AdminApart {
+		resources = append(resources, admin...)
+	}
+	var bound []net.Addr
+	for i, listener := range cfg.Listeners {
+		ln, err := s.listen("listeners", listener, a.handler(resources, cfg.REST.ResponseHeaders))
+		if err != nil {
+			return nil, err
+		}
+		bound = append(bound, ln.Addr())
+		if addr, ok := ln.Addr().(*net.TCPAddr); ok && i == cfg.AdvertisedListener() {
+			s.herder.Listening(addr.Port)
+		}
+	}
+	for _, listener := range cfg.REST.AdminListeners {
+		if _, err := s.listen("admin.listeners", listener, a.handler(admin, nil)); err != nil {
+			return nil, err
+		}
+	}
+	for _, listener := range cfg.Metrics.Listeners {
+		if _, err := s.listen("metrics.listeners", listener, a.handler(nil, cfg.REST.ResponseHeaders)); err != nil {
+			return nil, err
+		}
 	}
 	return bound, nil
+}
+
+// listen binds one address; when that fails, none is left.
+func (s *Server) listen(option, listener string, handler http.Handler) (net.Listener, error) {
+	u, err := url.Parse(listener)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("listen on %q (%s): %w", listener, option, err)
+	}
+	ln, err := net.Listen("tcp", u.Host)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("serve the REST API on %s (%s): %w", listener, option, err)
+	}
+	scheme := strings.ToLower(u.Scheme)
+	if scheme == "https" {
+		ln = tls.NewListener(ln, s.herder.Config().REST.ServerTLS)
+	}
+	s.listeners = append(s.listeners, served{ln, scheme + "://" + ln.Addr().String(), handler})
+	return ln, nil
 }
 
 func (s *Server) close() {
@@ -62,16 +117,16 @@ func (s *Server) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	defer s.others.CloseIdleConnections()
 	g, groupCtx := errgroup.WithContext(ctx)
-	handler := Handler(s.worker, s.log)
 	for _, ln := range s.listeners {
 		server := &http.Server{
-			Handler:           handler,
+			Handler:           ln.handler,
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       30 * time.Second, // Jetty's
 			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		}
-		s.log.Info("the REST API is served", "address", "http://"+ln.Addr().String())
+		s.log.Info("the REST API is served", "address", ln.url)
 		g.Go(func() error {
 			if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("serve the REST API on %s: %w", ln.Addr(), err)

@@ -11,9 +11,10 @@ import (
 	"testing"
 
 	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/connect/rest/resttest"
 )
 
-func newWorker(t *testing.T, props map[string]string) *connect.Worker {
+func newWorker(t *testing.T, props map[string]string) *connect.Standalone {
 	t.Helper()
 	all := map[string]string{
 		"bootstrap.servers":            "127.0.0.1:1",
@@ -28,7 +29,7 @@ func newWorker(t *testing.T, props map[string]string) *connect.Worker {
 	if err := report.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return connect.NewStandalone(cfg, plugins(), slog.New(slog.DiscardHandler))
+	return connect.NewStandalone(cfg, resttest.Plugins(), testLog())
 }
 
 func TestServer(t *testing.T) {
@@ -76,16 +77,16 @@ func TestListenOnATakenPort(t *testing.T) {
 }
 
 func TestCrossOrigin(t *testing.T) {
-	handler := Handler(newWorker(t, map[string]string{"access.control.allow.origin": "http://ui:8000", "access.control.allow.methods": "GET,PUT"}), slog.New(slog.DiscardHandler))
-	got := do(handler, http.MethodOptions, "/connectors", map[string]string{"Origin": "http://ui:8000", "Access-Control-Request-Method": "PUT"}, nil)
+	handler := Handler(newWorker(t, map[string]string{"access.control.allow.origin": "http://ui:8000", "access.control.allow.methods": "GET,PUT"}), http.DefaultClient, slog.New(slog.DiscardHandler))
+	got := resttest.Do(handler, "worker-1:8083", http.MethodOptions, "/connectors", map[string]string{"Origin": "http://ui:8000", "Access-Control-Request-Method": "PUT"}, nil)
 	if got.StatusCode != http.StatusOK || got.Header.Get("Access-Control-Allow-Methods") != "GET,PUT" || got.Header.Get("Access-Control-Allow-Origin") != "http://ui:8000" {
 		t.Errorf("preflight = %d %v", got.StatusCode, got.Header)
 	}
-	got = do(handler, http.MethodGet, "/connectors", map[string]string{"Origin": "http://ui:8000"}, nil)
+	got = resttest.Do(handler, "worker-1:8083", http.MethodGet, "/connectors", map[string]string{"Origin": "http://ui:8000"}, nil)
 	if got.StatusCode != http.StatusOK || got.Header.Get("Access-Control-Allow-Origin") != "http://ui:8000" {
 		t.Errorf("GET of the allowed origin = %d %v", got.StatusCode, got.Header)
 	}
-	got = do(handler, http.MethodGet, "/connectors", map[string]string{"Origin": "http://evil"}, nil)
+	got = resttest.Do(handler, "worker-1:8083", http.MethodGet, "/connectors", map[string]string{"Origin": "http://evil"}, nil)
 	if got.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("GET of another origin = %v", got.Header)
 	}

@@ -45,6 +45,6 @@ func statusOf(s connect.ConnectorStatus) statusBody {
 
 // getStatus is GET /connectors/{connector}/status.
 func (a *api) getStatus(c *call) (answer, error) {
-	status, err := a.worker.Status(c.name)
+	status, err := a.herder.Status(c.name)
 	return answer{status: http.StatusOK, body: statusOf(status)}, err
 }

@@ -14,7 +14,7 @@ type taskBody struct {
 
 // listTasks is GET /connectors/{connector}/tasks.
 func (a *api) listTasks(c *call) (answer, error) {
-	infos, err := a.worker.Tasks(c.name)
+	infos, err := a.herder.Tasks(c.Context(), c.name)
 	tasks := []taskBody{}
 	for _, t := range infos {
 		tasks = append(tasks, taskBody{taskID{t.Connector, t.ID}, t.Config})
@@ -24,7 +24,7 @@ func (a *api) listTasks(c *call) (answer, error) {
 
 // getTaskStatus is GET /connectors/{connector}/tasks/{task}/status.
 func (a *api) getTaskStatus(c *call) (answer, error) {
-	status, err := a.worker.TaskStatus(c.name, c.task)
+	status, err := a.herder.TaskStatus(connect.TaskID{Connector: c.name, Task: c.task})
 	return answer{status: http.StatusOK, body: taskStateOf(status)}, err
 }
 

@@ -1,0 +1,36 @@
+package metrics
+
+// ownDefinitions are series that no Java worker has.
+var ownDefinitions = [][2]string{
+	{"tandem_source_position", "LSN that a rung of the source's ladder has come to. Rungs: server (its write position), received (read from the connection), decoded (taken by the encoder), " +
+		"published (handed to the producer), acknowledged (by the broker), stored (as source offset), confirmed (to the server)."},
+	{"tandem_source_lag_bytes", "Bytes of WAL between the server's position and that of a rung."},
+	{"tandem_source_lag_seconds", "How long ago the server went beyond the position of a rung, within lag.interval.ms; 0 when it has not."},
+	{"tandem_source_slot_retained_bytes", "Bytes of WAL that the slot holds back on the server."},
+	{"tandem_source_slot_safe_bytes", "Bytes of WAL that can be written before the slot is in danger of being lost (safe_wal_size); missing where max_slot_wal_keep_size sets no bound."},
+	{"tandem_source_slot_active", "1 while the slot is read."},
+	{"tandem_source_slot_lost", "1 when the server has removed WAL that the slot needed: only a new snapshot helps."},
+	{"tandem_source_changes_total", "Changes that became records, by operation: c, u, d, t, m, r as in op of the records."},
+	{"tandem_source_transactions_total", "Transactions that were published."},
+	{"tandem_source_stream_messages_total", "Messages of the replication stream."},
+	{"tandem_source_stream_bytes_total", "Bytes of the replication stream, after TLS."},
+	{"tandem_source_stream_reads_total", "System calls that read them."},
+	{"tandem_source_stream_statuses_total", "Status updates sent to the server."},
+	{"tandem_sink_position", "Offset that a rung of the sink's ladder has come to. Rungs: end (of the partition), consumed (read), applied (taken by the store), committed (for the group)."},
+	{"tandem_sink_lag_records", "Records between the end of a partition and a rung."},
+	{"tandem_sink_lag_seconds", "Age of the last record that a rung has passed, while there are more; 0 when there are none."},
+	{"tandem_jdbc_rows_total", "Rows by operation: write (upserted, inserted or updated, the last state per key and batch), delete, truncate."},
+	{"tandem_jdbc_transactions_total", "Transactions in the target database."},
+	{"tandem_jdbc_statements_total", "Statements that applied rows."},
+	{"tandem_jdbc_records_skipped_total", "Records that are no rows, such as heartbeats."},
+	{"tandem_jdbc_retries_total", "Transactions that were tried again."},
+	{"tandem_worker_task_restarts_total", "Starts of tasks after an error that may pass."},
+	{"tandem_worker_start_time_seconds", "When the worker was made, seconds since 1970."},
+	{"tandem_build_info", "Always 1; its labels tell the release of Kafka Connect whose behaviour it has, and the revision it was built from."},
+	{"tandem_memory_total_bytes", "Memory that the process has mapped for Go, less than its resident size where the system has not taken it back."},
+	{"tandem_memory_heap_bytes", "Memory of objects, those included that wait for the collector."},
+	{"tandem_gc_cycles_total", "Collections of garbage."},
+	{"tandem_gc_cpu_seconds_total", "Processor time of the collector, estimated."},
+	{"tandem_user_cpu_seconds_total", "Processor time of all else, estimated."},
+	{"tandem_goroutines", "Goroutines."},
+}

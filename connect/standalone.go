@@ -1,0 +1,386 @@
+package connect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-cdc/tandem/connect/metrics"
+	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/loglevel"
+)
+
+// Standalone is the Herder of a worker that is alone: connectors live in memory, source offsets in a file, sink offsets in their consumer groups.
+//
+// Invariants:
+//  1. Changes of connectors are one at a time (under life); what is asked for is answered at any time (under mu).
+//  2. A change that has begun is completed, whether or not its caller waits for that.
+type Standalone struct {
+	worker   *Worker
+	offsets  *fileOffsets
+	statuses *Statuses
+	levels   *loglevel.Levels
+	log      *slog.Logger
+
+	life sync.Mutex // one change at a time
+
+	mu         sync.Mutex // guards what follows
+	ready      bool       // Run runs
+	connectors map[string]*configured
+}
+
+// configured is one connector as the user wants it. Its fields are replaced, never changed.
+type configured struct {
+	props  map[string]string // as it was given
+	target State
+	tasks  []map[string]string
+}
+
+// NewStandalone stores the configuration; Run acts.
+func NewStandalone(cfg WorkerConfig, plugins Plugins, log *slog.Logger) *Standalone {
+	s := &Standalone{
+		offsets:    newFileOffsets(cfg.OffsetFile),
+		statuses:   NewStatuses(),
+		levels:     loglevel.Of(log),
+		log:        named(log, standaloneLogger),
+		connectors: make(map[string]*configured),
+	}
+	s.worker = NewWorker(cfg, plugins, s.offsets, standaloneListener{s}, log)
+	return s
+}
+
+// standaloneListener keeps what the worker tells.
+type standaloneListener struct{ s *Standalone }
+
+func (l standaloneListener) ConnectorState(name string, s InstanceStatus) {
+	l.s.statuses.PutConnector(name, s)
+}
+func (l standaloneListener) TaskState(id TaskID, s InstanceStatus) { l.s.statuses.PutTask(id, s) }
+func (l standaloneListener) TopicUsed(id TaskID, topic string) {
+	l.s.statuses.PutTopic(id.Connector, topic)
+}
+func (l standaloneListener) TasksChanged(name string) { go l.s.divideAnew(name) }
+
+// Config implements Herder.
+func (s *Standalone) Config() WorkerConfig { return s.worker.Config() }
+
+// ID implements Herder.
+func (s *Standalone) ID() string { return s.worker.ID() }
+
+// ClusterID implements Herder.
+func (s *Standalone) ClusterID() string { return s.worker.ClusterID() }
+
+// Metrics implements Herder.
+func (s *Standalone) Metrics() *metrics.Registry { return s.worker.Metrics() }
+
+// Listening implements Herder.
+func (s *Standalone) Listening(port int) { s.worker.Listening(port) }
+
+// Run implements Herder. It fails at once when the offset file cannot be read.
+func (s *Standalone) Run(ctx context.Context) error {
+	if err := s.offsets.open(); err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.Go(func() error { return s.worker.Run(ctx) })
+	s.statuses.update(func() { s.setReady(true) })
+	defer s.statuses.update(func() { s.setReady(false) })
+	return g.Wait()
+}
+
+func (s *Standalone) setReady(ready bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ready = ready
+}
+
+// Ready tells that Run runs and takes connectors.
+func (s *Standalone) Ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready
+}
+
+// Health implements Herder.
+func (s *Standalone) Health(context.Context) Health { return HealthOf(s.Ready()) }
+
+// connector is what is configured; nil: nothing.
+func (s *Standalone) connector(name string) *configured {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.connectors[name]
+}
+
+func (s *Standalone) setConnector(name string, c *configured) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c == nil {
+		delete(s.connectors, name)
+	} else {
+		s.connectors[name] = c
+	}
+}
+
+// Names implements Herder; they are sorted.
+func (s *Standalone) Names(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.connectors)), nil
+}
+
+// Info implements Herder.
+func (s *Standalone) Info(_ context.Context, name string) (ConnectorInfo, error) {
+	c := s.connector(name)
+	if c == nil {
+		return ConnectorInfo{}, notFound(name)
+	}
+	return s.infoOf(name, c), nil
+}
+
+func (s *Standalone) infoOf(name string, c *configured) ConnectorInfo {
+	info := ConnectorInfo{Name: name, Config: maps.Clone(c.props), Kind: s.worker.KindOf(c.props)}
+	for n := range c.tasks {
+		info.Tasks = append(info.Tasks, n)
+	}
+	return info
+}
+
+// Tasks implements Herder.
+func (s *Standalone) Tasks(_ context.Context, name string) ([]TaskInfo, error) {
+	c := s.connector(name)
+	if c == nil {
+		return nil, notFound(name)
+	}
+	infos := make([]TaskInfo, len(c.tasks))
+	for n, props := range c.tasks {
+		infos[n] = TaskInfo{Connector: name, ID: n, Config: maps.Clone(props)}
+	}
+	return infos, nil
+}
+
+// Status implements Herder.
+func (s *Standalone) Status(name string) (ConnectorStatus, error) {
+	kind := KindUnknown
+	if c := s.connector(name); c != nil {
+		kind = s.worker.KindOf(c.props)
+	}
+	return s.statuses.Status(name, kind)
+}
+
+// TaskStatus implements Herder.
+func (s *Standalone) TaskStatus(id TaskID) (TaskStatus, error) { return s.statuses.Task(id) }
+
+// Plugins implements Herder.
+func (s *Standalone) Plugins() []PluginInfo { return s.worker.Plugins() }
+
+// PluginConfig implements Herder.
+func (s *Standalone) PluginConfig(ctx context.Context, plugin, version string) ([]config.Definition, error) {
+	return s.worker.PluginConfig(ctx, plugin, version)
+}
+
+// Validate implements Herder.
+func (s *Standalone) Validate(ctx context.Context, req Request) (ConfigInfos, error) {
+	return s.worker.Validate(ctx, req)
+}
+
+// Create implements Herder. It waits for Run to run.
+func (s *Standalone) Create(ctx context.Context, req Request) (ConnectorInfo, error) {
+	props, err := WithName(req.Name, req.Config)
+	if err != nil {
+		return ConnectorInfo{}, err
+	}
+	s.life.Lock()
+	defer s.life.Unlock()
+	if err := s.worker.Check(ctx, Request{Name: req.Name, Config: props, Null: req.Null}); err != nil {
+		return ConnectorInfo{}, err
+	}
+	if s.connector(req.Name) != nil {
+		return ConnectorInfo{}, &RefusedError{Conflict, fmt.Sprintf("Connector %s already exists", req.Name)}
+	}
+	target := req.InitialState
+	if target == "" {
+		target = Running
+	}
+	return s.start(ctx, req.Name, &configured{props: props, target: target})
+}
+
+// Put implements Herder.
+func (s *Standalone) Put(ctx context.Context, req Request) (info ConnectorInfo, created bool, err error) {
+	props, err := WithName(req.Name, req.Config)
+	if err != nil {
+		return ConnectorInfo{}, false, err
+	}
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.change(ctx, Request{Name: req.Name, Config: props, Null: req.Null})
+}
+
+// Patch implements Herder.
+func (s *Standalone) Patch(ctx context.Context, name string, changes map[string]*string) (ConnectorInfo, error) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	c := s.connector(name)
+	if c == nil {
+		return ConnectorInfo{}, notFound(name)
+	}
+	info, _, err := s.change(ctx, Request{Name: name, Config: Patched(c.props, changes)})
+	return info, err
+}
+
+// change gives a connector another configuration, or makes one. To be called under life.
+func (s *Standalone) change(ctx context.Context, req Request) (info ConnectorInfo, created bool, err error) {
+	if err := s.worker.Check(ctx, req); err != nil {
+		return ConnectorInfo{}, false, err
+	}
+	target := Running
+	old := s.connector(req.Name)
+	if old != nil {
+		target = old.target
+		ctx = context.WithoutCancel(ctx) // else a connector would stay stopped when the caller leaves meanwhile
+		s.worker.StopConnector(ctx, req.Name)
+	}
+	next := &configured{props: req.Config, target: target}
+	if old != nil {
+		next.tasks = old.tasks
+	}
+	info, err = s.start(ctx, req.Name, next)
+	return info, old == nil, err
+}
+
+// start takes a connector over and starts it with its tasks. To be called under life.
+func (s *Standalone) start(ctx context.Context, name string, c *configured) (ConnectorInfo, error) {
+	s.setConnector(name, c)
+	err := s.worker.StartConnector(ctx, name, c.props, c.target)
+	if err == nil && c.target == Running {
+		err = s.divide(ctx, name)
+	}
+	if err != nil {
+		var refused *RefusedError
+		if ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded); !ended && !errors.As(err, &refused) {
+			err = &RefusedError{Internal, err.Error()}
+		}
+		return ConnectorInfo{}, err
+	}
+	return s.infoOf(name, s.connector(name)), nil
+}
+
+// divide makes the tasks of a connector anew and starts them. To be called under life.
+func (s *Standalone) divide(ctx context.Context, name string) error {
+	c := s.connector(name)
+	configs, err := s.worker.TaskConfigs(ctx, name)
+	if err != nil {
+		return err
+	}
+	s.removeTasks(ctx, name)
+	s.setConnector(name, &configured{props: c.props, target: c.target, tasks: configs})
+	for n, props := range configs {
+		if err := s.worker.StartTask(ctx, TaskID{name, n}, c.props, props, c.target); err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// divideAnew is divide because the connector asked for it.
+func (s *Standalone) divideAnew(name string) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if c := s.connector(name); c == nil || c.target != Running {
+		return
+	}
+	if err := s.divide(context.Background(), name); err != nil {
+		s.log.Error("cannot divide the work of the connector anew", "connector", name, "error", err)
+	}
+}
+
+// removeTasks stops the tasks of a connector and forgets them. To be called under life.
+func (s *Standalone) removeTasks(ctx context.Context, name string) {
+	c := s.connector(name)
+	ids := make([]TaskID, len(c.tasks))
+	for n := range c.tasks {
+		ids[n] = TaskID{name, n}
+	}
+	s.worker.StopTasks(ctx, ids...)
+	for _, id := range ids {
+		s.statuses.DropTask(id)
+	}
+	s.setConnector(name, &configured{props: c.props, target: c.target})
+}
+
+// Delete implements Herder.
+func (s *Standalone) Delete(ctx context.Context, name string) error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.connector(name) == nil {
+		return notFound(name)
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.removeTasks(ctx, name)
+	s.worker.StopConnector(ctx, name)
+	s.setConnector(name, nil)
+	for _, id := range s.statuses.TaskIDs(name) { // what restarts of tasks that are not there left behind
+		s.statuses.DropTask(id)
+	}
+	s.statuses.DropConnector(name)
+	s.statuses.DropTopics(name)
+	s.log.Info("deleted the connector", "connector", name)
+	return nil
+}
+
+// WaitRunning waits until a connector and all its tasks run. The error is the trace of what failed meanwhile.
+func (s *Standalone) WaitRunning(ctx context.Context, name string) error {
+	for {
+		changed := s.statuses.Changed()
+		status, err := s.Status(name)
+		switch {
+		case err != nil:
+			return err
+		case status.Failure() != "":
+			return fmt.Errorf("connector %s failed: %s", name, status.Failure())
+		case status.Running():
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for connector %s: %w", name, ctx.Err())
+		}
+	}
+}
+
+func notFound(name string) error {
+	return &RefusedError{NotFound, fmt.Sprintf("Connector %s not found", name)}
+}
+
+// WithName returns a configuration with its name in it, which must be the one it is called by.
+func WithName(name string, config map[string]string) (map[string]string, error) {
+	props := maps.Clone(config)
+	if props == nil {
+		props = make(map[string]string)
+	}
+	given, has := props["name"]
+	if has && given != name {
+		return nil, &RefusedError{Invalid, fmt.Sprintf("Connector name configuration (%s) doesn't match connector name in the URL (%s)", given, name)}
+	}
+	props["name"] = name
+	return props, nil
+}
+
+// Patched returns a configuration with changes; nil removes an option.
+func Patched(config map[string]string, changes map[string]*string) map[string]string {
+	props := maps.Clone(config)
+	for name, text := range changes {
+		if text == nil {
+			delete(props, name)
+		} else {
+			props[name] = *text
+		}
+	}
+	return props
+}
