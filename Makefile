@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race versions integration kill crashes bench fuzz build oracle
+.PHONY: check fmt vet lint test race versions integration kill workers crashes bench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -39,6 +39,10 @@ integration:
 # The long form of the kill -9 test: twenty kills, a seed of its own.
 kill:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationKill -count=1 -v -timeout 30m ./cmd/tandem -kills 20
+
+# The long form of the test of three workers: 100 connectors, and ten minutes (MINUTES) of workers that are killed, stopped and cut off.
+workers:
+	$(GO) test -tags integration -run IntegrationWorkers -count=1 -v -timeout 60m ./cmd/tandem -workers-connectors 100 -workers-minutes $(or $(MINUTES),10)
 
 # The long form of the crashes within a snapshot: a run is killed at every record behind which its offset says something new, then once or twice
 # more. A number in CRASHES is that many random scenarios instead.
