@@ -18,11 +18,11 @@ var validateCommand = command{
 	name:    "validate",
 	summary: "tell what connectors would do, without doing it",
 	usage:   "[--worker WORKER.PROPERTIES] [--json] CONNECTOR…",
-	text: `Reads connector configurations, Java properties or JSON as connect-standalone takes them, and tells what would become of
-them: every error and warning of the configuration, and what the connector would find and do. Of a source: the captured
-tables with their keys, topics and schemas, the rights that are missing, the slot and the publication that would be made,
-what would break updates in the database. Of a sink: the topics it would read and the tables it would write. Where
-schemas stand in a registry: their subjects, and whether the registry takes them.
+	text: `Reads connector configurations, Java properties or JSON as connect-standalone takes them, and tells what would
+become of them: every error and warning of the configuration, and what the connector would find and do. Of a source: the
+captured tables with their keys, topics and schemas, the rights that are missing, the slot and the publication that
+would be made, what would break updates in the database. Of a sink: the topics it would read and the tables it would
+write. Where schemas stand in a registry: their subjects, and whether the registry takes them.
 
 Nothing is changed anywhere: databases are asked in read-only sessions, the registry and the broker are only asked. With
 single message transforms the first row of each table is read, for the transforms to see a record.
@@ -35,7 +35,7 @@ The exit code is 0 when all of them would work as far as can be told, and 1 when
 		var opts validateOptions
 		flags.StringVar(&opts.worker, "worker", "", "`FILE` configuration of the worker that is to run the connectors")
 		flags.BoolVar(&opts.json, "json", false, "print a JSON document instead of text")
-		flags.DurationVar(&opts.patience, "timeout", 30*time.Second, "`TIME` how long databases, brokers and registries of one connector may take together")
+		flags.DurationVar(&opts.patience, "timeout", 30*time.Second, "`TIME` how long all that one connector speaks of may take to answer")
 		return func(ctx context.Context, c *console, args []string) error {
 			if len(args) == 0 {
 				return errors.New("validate: a connector configuration file is needed. See \"tandem validate --help\"")
