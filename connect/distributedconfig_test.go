@@ -59,19 +59,19 @@ func TestParseDistributedConfigProblems(t *testing.T) {
 		text    string
 		warning bool
 	}{
-		"no group":                {map[string]string{"group.id": ""}, "group.id", "group.id", false},
-		"no config topic":         {map[string]string{"config.storage.topic": ""}, "config.storage.topic", "config.storage.topic", false},
-		"one topic twice":         {map[string]string{"status.storage.topic": "c"}, "status.storage.topic", `name the same topic "c"`, false},
-		"no replicas":             {map[string]string{"config.storage.replication.factor": "0"}, "config.storage.replication.factor", "-1", false},
-		"late heartbeats":         {map[string]string{"heartbeat.interval.ms": "10000"}, "heartbeat.interval.ms", "must be less than session.timeout.ms", false},
-		"few heartbeats":          {map[string]string{"heartbeat.interval.ms": "6000"}, "heartbeat.interval.ms", "a single heartbeat", true},
-		"unknown protocol":        {map[string]string{"connect.protocol": "lazy"}, "connect.protocol", "eager, compatible, sessioned", false},
-		"unknown algorithm":       {map[string]string{"inter.worker.key.generation.algorithm": "HmacMD4"}, "inter.worker.key.generation.algorithm", "HmacSHA256", false},
-		"unverified signature":    {map[string]string{"inter.worker.signature.algorithm": "HmacSHA1"}, "inter.worker.signature.algorithm", "inter.worker.verification.algorithms", false},
-		"nothing verified":        {map[string]string{"inter.worker.verification.algorithms": " "}, "inter.worker.verification.algorithms", "at least one", false},
-		"partitions of configs":   {map[string]string{"config.storage.partitions": "3"}, "config.storage.partitions", "no effect", true},
-		"policy of offsets":       {map[string]string{"offset.storage.cleanup.policy": "delete"}, "offset.storage.cleanup.policy", "no effect", true},
-		"a standalone's option":   {map[string]string{"offset.storage.file.filename": "/f"}, "offset.storage.file.filename", "no effect", true},
+		"no group":              {map[string]string{"group.id": ""}, "group.id", "group.id", false},
+		"no config topic":       {map[string]string{"config.storage.topic": ""}, "config.storage.topic", "config.storage.topic", false},
+		"one topic twice":       {map[string]string{"status.storage.topic": "c"}, "status.storage.topic", `name the same topic "c"`, false},
+		"no replicas":           {map[string]string{"config.storage.replication.factor": "0"}, "config.storage.replication.factor", "-1", false},
+		"late heartbeats":       {map[string]string{"heartbeat.interval.ms": "10000"}, "heartbeat.interval.ms", "must be less than session.timeout.ms", false},
+		"few heartbeats":        {map[string]string{"heartbeat.interval.ms": "6000"}, "heartbeat.interval.ms", "a single heartbeat", true},
+		"unknown protocol":      {map[string]string{"connect.protocol": "lazy"}, "connect.protocol", "eager, compatible, sessioned", false},
+		"unknown algorithm":     {map[string]string{"inter.worker.key.generation.algorithm": "HmacMD4"}, "inter.worker.key.generation.algorithm", "HmacSHA256", false},
+		"unverified signature":  {map[string]string{"inter.worker.signature.algorithm": "HmacSHA1"}, "inter.worker.signature.algorithm", "inter.worker.verification.algorithms", false},
+		"nothing verified":      {map[string]string{"inter.worker.verification.algorithms": " "}, "inter.worker.verification.algorithms", "at least one", false},
+		"partitions of configs": {map[string]string{"config.storage.partitions": "3"}, "config.storage.partitions", "no effect", true},
+		"policy of offsets":     {map[string]string{"offset.storage.cleanup.policy": "delete"}, "offset.storage.cleanup.policy", "no effect", true},
+		"a standalone's option": {map[string]string{"offset.storage.file.filename": "/f"}, "offset.storage.file.filename", "no effect", true},
 	} {
 		_, report := ParseDistributedConfig(distributedProps(c.more))
 		problems := report.Errors

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -100,8 +101,9 @@ func (s *statusTopic) applyState(id unit, value []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if own := s.own[id]; len(own) > 0 && bytes.Equal(own[0], value) {
-		if s.own[id] = own[1:]; len(own) > 1 { // what this worker wrote later is shown already
+	own := s.own[id]
+	if i := slices.IndexFunc(own, func(v []byte) bool { return bytes.Equal(v, value) }); i >= 0 {
+		if s.own[id] = own[i+1:]; i+1 < len(own) { // what this worker wrote later is shown already
 			return nil
 		}
 		delete(s.own, id)
@@ -230,6 +232,9 @@ func (s *statusTopic) enqueue(r kafka.Record) {
 			}
 		}
 		s.queue = kept
+		for id, own := range s.own {
+			s.own[id] = own[len(own)-1:]
+		}
 	}
 	if len(s.queue) == 0 && !s.sending {
 		s.idle = make(chan struct{})
