@@ -314,6 +314,31 @@ func lead(t *testing.T, workers []*worker, f func(*Herder) error) {
 	}
 }
 
+// write writes records into a topic.
+func (b *brokers) write(t *testing.T, topic string, records ...kafka.Record) {
+	t.Helper()
+	c := client.DefaultConfig(client.ForProducer)
+	c.Brokers = []string{b.addr}
+	p := client.NewProducer(c)
+	ctx, cancel := context.WithCancel(testContext(t))
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	for _, r := range records {
+		r.Topic, r.Partition = topic, kafka.AnyPartition
+		if err := p.Send(ctx, &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.WaitAcked(ctx, uint64(len(records))); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
 // records reads an internal topic to its end.
 func records(t *testing.T, broker, topic string) []kafka.Record {
 	t.Helper()

@@ -147,28 +147,10 @@ func writeInputs(t *testing.T, steps []topicStep) {
 // feedSink writes records into the topic that a sink reads.
 func (b *brokers) feedSink(t *testing.T, config map[string]string) {
 	t.Helper()
-	topic := config["topics"]
-	if topic == "" {
-		return
-	}
-	c := client.DefaultConfig(client.ForProducer)
-	c.Brokers = []string{b.addr}
-	p := client.NewProducer(c)
-	ctx, cancel := context.WithCancel(testContext(t))
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx) }()
-	for i := range 3 {
-		if err := p.Send(ctx, &kafka.Record{Topic: topic, Partition: kafka.AnyPartition, Value: fmt.Appendf(nil, `{"schema":null,"payload":%d}`, i)}); err != nil {
-			t.Fatal(err)
+	if topic := config["topics"]; topic != "" {
+		for i := range 3 {
+			b.write(t, topic, kafka.Record{Value: fmt.Appendf(nil, `{"schema":null,"payload":%d}`, i)})
 		}
-	}
-	if err := p.WaitAcked(ctx, 3); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Fatal(err)
 	}
 }
 

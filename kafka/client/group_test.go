@@ -409,3 +409,33 @@ func TestGroupChurn(t *testing.T) {
 		t.Logf("the members settled over generations %v", generations)
 	}
 }
+
+// The same on whatever broker the tests run on: members come, ask for a round and go.
+func TestGroupOnABroker(t *testing.T) {
+	brokers, group := testBrokers(t), topicName(t)
+	join := func(name string) *testMember {
+		return startMemberWith(t, brokers, GroupConfig{Group: group, Type: "connect", Session: 10 * time.Second, Heartbeat: testHeartbeat, Rebalance: limit}, name)
+	}
+	a := join("a")
+	a.place(t, "a/2 of 1")
+	b, c := join("b"), join("c")
+	for _, m := range []*testMember{a, b, c} {
+		m.place(t, m.name+"/2 of 3")
+	}
+	b.Rejoin()
+	places := make(map[int32]int)
+	for _, m := range []*testMember{a, b, c} {
+		places[m.place(t, m.name+"/2 of 3").Generation]++
+	}
+	a.end(t) // the leader
+	for _, m := range []*testMember{b, c} {
+		if p := m.place(t, m.name+"/2 of 2"); p.LeaderID == "" {
+			t.Errorf("place %+v of %s has no leader", p, m.name)
+		}
+	}
+	for _, m := range []*testMember{a, b, c} {
+		if len(m.lost) > 0 {
+			t.Errorf("%s lost its membership: %v", m.name, (<-m.lost).cause)
+		}
+	}
+}

@@ -13,13 +13,18 @@ func (a *Admin) TopicConfig(ctx context.Context, topic, setting string) (value s
 		if err := a.link.refresh(topic); err != nil {
 			return err
 		}
-		entries, err := a.link.admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{setting}})
+		results, err := a.link.admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic, ConfigNames: []string{setting}}}, sarama.DescribeConfigsOptions{})
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			if e.Name == setting {
-				value, ok = e.Value, true
+		for _, r := range results {
+			if r.ErrorCode != sarama.ErrNoError {
+				return fmt.Errorf("%s: %w", r.ErrorMsg, r.ErrorCode)
+			}
+			for _, e := range r.Configs {
+				if e.Name == setting {
+					value, ok = e.Value, true
+				}
 			}
 		}
 		return nil
