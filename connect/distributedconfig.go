@@ -74,8 +74,8 @@ func DefaultDistributedConfig() DistributedConfig {
 // MACAlgorithms are those that requests between workers can be signed with, by Java's names.
 var MACAlgorithms = []string{"HmacSHA1", "HmacSHA224", "HmacSHA256", "HmacSHA384", "HmacSHA512"}
 
-// keys are the options that distributed workers have besides WorkerConfig's.
-func (c *DistributedConfig) keys() config.Keys {
+// Keys are the options that a worker of a group has besides those of every worker, and in place of offset.storage.file.filename.
+func (c *DistributedConfig) Keys() config.Keys {
 	high, low := config.Rank(config.High), config.Rank(config.Low)
 	settings := func(t *StorageTopic) func(name, text string) error {
 		return func(name, text string) error {

@@ -131,7 +131,7 @@ func (c *WorkerConfig) Keys() config.Keys {
 	keys = append(keys, c.Restarts.keys()...)
 	keys = append(keys, c.Metrics.keys()...)
 	if c.Distributed != nil {
-		keys = append(keys, c.Distributed.keys()...)
+		keys = append(keys, c.Distributed.Keys()...)
 	} else {
 		keys = append(keys, config.String(&c.OffsetFile, "offset.storage.file.filename", "File that holds the source offsets, in Kafka Connect's format.",
 			config.Required(), config.Rank(config.High)))

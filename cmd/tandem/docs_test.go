@@ -91,12 +91,15 @@ func connectorsPage() config.Page {
 }
 
 func workerPage() config.Page {
-	c := connect.DefaultWorkerConfig()
+	c, d := connect.DefaultWorkerConfig(), connect.DefaultDistributedConfig()
 	return config.Page{
 		Title: "The worker",
-		Intro: "`worker.properties` of `tandem standalone`. A variable `CONNECT_A_B` of the environment sets the option `a.b` and wins over the file. " +
+		Intro: "`worker.properties` of `tandem standalone` and `tandem distributed`. A variable `CONNECT_A_B` of the environment sets the option `a.b` and wins over the file. " +
 			"`rest.host.name` and `rest.port`, the older names of `listeners`, are taken with a warning, interceptors are left out with one.",
-		Sections: append([]config.Section{{Keys: c.Keys()}}, providerSections()...),
+		Sections: append([]config.Section{
+			{Keys: c.Keys()},
+			{Title: "A worker of a group", Keys: d.Keys(), Intro: "`tandem distributed`, see [distributed.md](../distributed.md). It keeps offsets in a topic and has no `offset.storage.file.filename`."},
+		}, providerSections()...),
 	}
 }
 

@@ -50,6 +50,9 @@ func createAll(requests []connect.Request) func(context.Context, *connect.Standa
 	return func(ctx context.Context, w *connect.Standalone) error {
 		for _, r := range requests {
 			if _, err := w.Create(ctx, r); err != nil {
+				if ctx.Err() != nil {
+					return nil // stopped meanwhile: no fault of the connector
+				}
 				return &exitError{code: exitConnector, err: fmt.Errorf("create connector %s: %w", r.Name, err)}
 			}
 		}
@@ -62,9 +65,7 @@ func createFrom(requests []connect.Request, files []string, log *slog.Logger) fu
 	return func(ctx context.Context, w *connect.Standalone) error {
 		for i := range requests {
 			if err := createAll(requests[i:i+1])(ctx, w); err != nil {
-				if ctx.Err() == nil {
-					log.Error("Failed to create connector for " + files[i])
-				}
+				log.Error("Failed to create connector for " + files[i])
 				return err
 			}
 		}

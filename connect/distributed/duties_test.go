@@ -83,8 +83,11 @@ func TestKeyIsRenewed(t *testing.T) {
 	b, r := startBrokers(t), newRuns(t)
 	props := workerProps(b.addr)
 	props["inter.worker.key.ttl.ms"] = "100"
-	startWorker(t, r, props, "a")
+	w := startWorker(t, r, props, "a")
 	startWorker(t, r, props, "b")
+	if _, err := w.Names(testContext(t)); err != nil { // the topics are there
+		t.Fatal(err)
+	}
 	keys := make(map[string]bool)
 	timeout := time.After(limit)
 	for tail := b.tail(t); len(keys) < 3; {

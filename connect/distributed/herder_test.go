@@ -1,6 +1,7 @@
 package distributed
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -295,11 +297,7 @@ func TestRestarts(t *testing.T) {
 		return err
 	})
 	r.await("four more starts", func(running map[connect.TaskID]string) bool {
-		total := 0
-		for _, s := range r.starts {
-			total += s
-		}
-		return total == n+4 && maps.Equal(running, before)
+		return started() == n+4 && maps.Equal(running, before)
 	})
 	for id, on := range before {
 		for _, w := range workers {
@@ -315,11 +313,36 @@ func TestRestarts(t *testing.T) {
 		}
 	}
 	r.await("eight starts more", func(map[connect.TaskID]string) bool {
-		total := 0
-		for _, s := range r.starts {
-			total += s
-		}
-		return total == n+8
+		return started() == n+8
 	})
 	r.check()
+}
+
+// A worker that never reaches Kafka says that it is starting, keeps requests waiting and ends when it is told to.
+func TestEndsWithoutKafka(t *testing.T) {
+	props := workerProps("127.0.0.1:1")
+	props["socket.connection.setup.timeout.ms"] = "500"
+	w := newWorker(t, newRuns(t), props, "a")
+	w.start()
+	if h := w.Health(testContext(t)); h.State != connect.Starting {
+		t.Errorf("Health = %+v, want starting", h)
+	}
+	ctx, cancel := context.WithTimeout(testContext(t), 50*time.Millisecond)
+	defer cancel()
+	var refusal *connect.RefusedError
+	if _, err := w.Names(ctx); !errors.As(err, &refusal) || !strings.Contains(err.Error(), "reading the internal topics") {
+		t.Errorf("Names = %v, want what the worker is at", err)
+	}
+	w.end()
+}
+
+// When the broker goes for good, the worker still ends in order, and its tasks have.
+func TestEndsWhenKafkaIsGone(t *testing.T) {
+	b, r := startBrokers(t), newRuns(t)
+	w := startWorker(t, r, workerProps(b.addr), "a")
+	create(t, "x", 3, w)
+	r.awaitTasks(3, 1)
+	b.Close()
+	r.awaitTasks(0, 1) // the membership is lost
+	w.end()
 }

@@ -166,6 +166,11 @@ func (l *topicLog) toEnd(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	select {
+	case <-l.failed: // both are closed: no connection is opened any more
+		return l.failure()
+	default:
+	}
 	ends, err := l.admin.EndOffsets(ctx, l.spec.name, l.read.Consumer.Isolation)
 	if err != nil {
 		return fmt.Errorf("find the end of topic %q (%s): %w", l.spec.name, l.spec.option, err)

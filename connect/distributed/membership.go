@@ -304,7 +304,7 @@ func (h *Herder) settle() {
 		h.takeChanges()
 	}
 	if a.failure != assigned {
-		h.member.Rejoin()
+		h.place.rejoinAt = time.Now().Add(mismatchPause)
 		return
 	}
 	h.startAssigned()
@@ -319,6 +319,9 @@ func (h *Herder) settle() {
 	h.place.settled = h.structure <= a.offset // else another round is on its way
 	h.ready.Store(true)
 }
+
+// mismatchPause is what a worker waits before it joins again because its leader could not read the config topic: the leader is reading it.
+const mismatchPause = 100 * time.Millisecond
 
 // fallBehind leaves the group until the config topic can be read: the others shall not wait for this worker.
 func (h *Herder) fallBehind(err error) {

@@ -152,10 +152,10 @@ func (h *Herder) removeStates() {
 // takeChanges brings the state up to what has been read, and does what follows from it here.
 func (h *Herder) takeChanges() {
 	changes := h.configs.take()
+	h.state = h.configs.snapshot()
 	if changes.empty() {
 		return
 	}
-	h.state = h.configs.snapshot()
 	for _, l := range changes.loggers {
 		if _, err := connect.SetLogger(h.levels, l.name, l.level); err != nil {
 			h.log.Warn("cannot set the level of a logger that the cluster was told", "logger", l.name, "level", l.level, "error", err)

@@ -72,9 +72,13 @@ func (a *api) listConnectors(c *call) (answer, error) {
 
 // createBody is the body of POST /connectors.
 type createBody struct {
-	Name         scalar   `json:"name"`
-	Config       *options `json:"config"`
-	InitialState scalar   `json:"initial_state"`
+	Name         scalar
+	Config       *options
+	InitialState *scalar
+}
+
+func (b *createBody) UnmarshalJSON(raw []byte) error {
+	return decodeFields(raw, map[string]any{"name": &b.Name, "config": &b.Config, "initial_state": &b.InitialState})
 }
 
 // createConnector is POST /connectors.
@@ -89,8 +93,8 @@ func (a *api) createConnector(c *call) (answer, error) {
 	if body.Config == nil {
 		return answer{}, errors.New("the request has no \"config\"")
 	}
-	req := connect.Request{Name: strings.TrimSpace(body.Name.text), Config: body.Config.texts, Null: body.Config.null}
-	if body.InitialState.text != "" {
+	req := connect.Request{Name: strings.TrimFunc(body.Name.text, func(c rune) bool { return c <= ' ' }), Config: body.Config.texts, Null: body.Config.null}
+	if body.InitialState != nil {
 		state, err := connect.ParseInitialState(body.InitialState.text)
 		if err != nil {
 			return answer{}, fmt.Errorf("\"initial_state\": %w", err)
@@ -148,6 +152,9 @@ func (a *api) patchConfig(c *call) (answer, error) {
 		return answer{}, err
 	}
 	if body == nil {
+		if _, err := a.herder.Info(c.Context(), c.name); err != nil {
+			return answer{}, err
+		}
 		return answer{}, errNoBody
 	}
 	changes := make(map[string]*string)
@@ -165,8 +172,12 @@ func (a *api) patchConfig(c *call) (answer, error) {
 func location(c *call, name string) string {
 	path := url.URL{Path: "/connectors/" + name}
 	escaped := escapedPercent.ReplaceAllString(path.EscapedPath(), "%$1") // what looks escaped is left
+	escaped = unescapedHere.Replace(escaped)
 	return scheme(c.Request) + "://" + c.Host + escaped
 }
+
+// unescapedHere are characters that RFC 3986 lets stand in a segment and net/url escapes.
+var unescapedHere = strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
 
 var escapedPercent = regexp.MustCompile("%25([0-9A-Fa-f]{2})")
 

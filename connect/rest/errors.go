@@ -37,6 +37,8 @@ func writeFailure(rw http.ResponseWriter, err error) int {
 	status, message := http.StatusInternalServerError, err.Error()
 	var refused *connect.RefusedError
 	switch {
+	case errors.Is(err, errNotJSON):
+		return writeError(rw, http.StatusUnsupportedMediaType, asJSON)
 	case errors.As(err, &refused):
 		status = statuses[refused.Why]
 	case errors.Is(err, context.DeadlineExceeded):
@@ -62,6 +64,7 @@ func writeAnswer(rw http.ResponseWriter, out answer) int {
 		rw.Header().Set("Location", out.location)
 	}
 	if out.body == nil {
+		rw.Header().Del("Content-Type")
 		rw.WriteHeader(out.status)
 		return out.status
 	}
@@ -75,10 +78,11 @@ func writeBody(rw http.ResponseWriter, status int, kind contentKind, body any) i
 	if err := enc.Encode(body); err != nil { // our own types always encode
 		status = http.StatusInternalServerError
 	}
-	if kind == asJSON {
-		rw.Header().Set("Content-Type", "application/json")
-	} else {
+	switch {
+	case kind == bare:
 		rw.Header()["Content-Type"] = nil // else net/http guesses one
+	case rw.Header().Get("Content-Type") == "":
+		rw.Header().Set("Content-Type", "application/json")
 	}
 	rw.WriteHeader(status)
 	rw.Write(bytes.TrimSuffix(b.Bytes(), []byte{'\n'})) // a client that is gone needs no answer
@@ -88,8 +92,8 @@ func writeBody(rw http.ResponseWriter, status int, kind contentKind, body any) i
 // optionsOrder is the order of Java's hash set, in which Kafka Connect lists methods.
 var optionsOrder = []string{http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodGet, http.MethodOptions, http.MethodPut, http.MethodPatch}
 
-// writeOptions lists the methods of a resource.
-func writeOptions(rw http.ResponseWriter, res *resource) int {
+// writeOptions lists the methods of a resource: in a header, and as text for a client that asks for nothing else first.
+func writeOptions(rw http.ResponseWriter, res *resource, accept string) int {
 	names := []string{http.MethodOptions}
 	for _, m := range res.methods {
 		if names = append(names, m.name); m.name == http.MethodGet {
@@ -98,6 +102,12 @@ func writeOptions(rw http.ResponseWriter, res *resource) int {
 	}
 	slices.SortFunc(names, func(a, b string) int { return slices.Index(optionsOrder, a) - slices.Index(optionsOrder, b) })
 	rw.Header().Set("Allow", strings.Join(names, ","))
+	if types, ok := mediaTypes(accept); ok && types[0].main != "*" && types[0].main != "text" {
+		rw.Header().Set("Content-Type", types[0].main+"/"+types[0].sub)
+		rw.Header().Set("Content-Length", "0")
+		rw.WriteHeader(http.StatusOK)
+		return http.StatusOK
+	}
 	rw.Header().Set("Content-Type", "text/plain")
 	fmt.Fprint(rw, strings.Join(names, ", "))
 	return http.StatusOK

@@ -17,6 +17,14 @@ type offsetBody struct {
 	Offset    json.RawMessage `json:"offset"`
 }
 
+func (b *offsetsBody) UnmarshalJSON(raw []byte) error {
+	return decodeFields(raw, map[string]any{"offsets": &b.Offsets})
+}
+
+func (b *offsetBody) UnmarshalJSON(raw []byte) error {
+	return decodeFields(raw, map[string]any{"partition": &b.Partition, "offset": &b.Offset})
+}
+
 type messageBody struct {
 	Message string `json:"message"`
 }

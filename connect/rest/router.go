@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
+	"maps"
 	"net/http"
-	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tandem-cdc/tandem/connect"
 )
@@ -119,10 +119,10 @@ func (a *api) adminResources() []resource {
 
 // serve finds the resource and the method and writes the answer; it returns the status.
 func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Request) int {
-	escaped := r.URL.EscapedPath()
-	if why := ambiguous(escaped); why != "" {
+	if why := ambiguous(r.URL); why != "" {
 		return writeAmbiguous(rw, why)
 	}
+	escaped := r.URL.EscapedPath()
 	c := &call{Request: r}
 	var found *resource
 	var err error
@@ -138,7 +138,7 @@ func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Reques
 	}
 	name := r.Method
 	if name == http.MethodOptions {
-		return writeOptions(rw, found)
+		return writeOptions(rw, found, r.Header.Get("Accept"))
 	}
 	if name == http.MethodHead {
 		name = http.MethodGet
@@ -147,12 +147,21 @@ func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Reques
 		if m.name != name {
 			continue
 		}
-		if !accepts(r.Header.Values("Accept")) {
-			return writeError(rw, http.StatusNotAcceptable, bare)
+		kind, status := accepted(r.Header.Values("Accept"))
+		if status == 0 || status == http.StatusNotAcceptable {
+			if wrong := checkContentType(r); wrong == http.StatusBadRequest || status == 0 {
+				status = wrong
+			}
 		}
-		if status, kind := checkContentType(r); status != 0 {
-			return writeError(rw, status, kind)
+		switch status {
+		case 0:
+		case http.StatusBadRequest: // what the web server refuses has no body
+			rw.WriteHeader(status)
+			return status
+		default:
+			return writeError(rw, status, bare)
 		}
+		rw.Header().Set("Content-Type", kind)
 		if err != nil { // a path parameter of the wrong form
 			return writeError(rw, http.StatusNotFound, asJSON)
 		}
@@ -165,78 +174,18 @@ func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Reques
 	return writeError(rw, http.StatusMethodNotAllowed, bare)
 }
 
-// match compares a path; a slash behind it does not count. The error is that of a parameter.
-func (res *resource) match(escaped string, c *call) (bool, error) {
-	want := strings.Split(strings.Trim(res.path, "/"), "/")
-	got := strings.Split(strings.TrimPrefix(strings.TrimSuffix(escaped, "/"), "/"), "/")
-	if len(want) != len(got) {
-		return false, nil
+// checkContentType refuses what is called another thing than JSON, by any method. A body without a type is refused by those who read it.
+func checkContentType(r *http.Request) (status int) {
+	if len(r.Header.Values("Content-Type")) == 0 {
+		return 0
 	}
-	var err error
-	for i, segment := range want {
-		text, unescapeErr := url.PathUnescape(got[i])
-		switch {
-		case unescapeErr != nil:
-			return false, nil
-		case segment == "{connector}" || segment == "{logger}" || segment == "{plugin}":
-			c.name = text
-		case segment == "{task}":
-			c.task, err = strconv.Atoi(text)
-		case segment != text:
-			return false, nil
-		}
+	switch given, ok := contentType(r.Header.Get("Content-Type")); {
+	case !ok:
+		return http.StatusBadRequest
+	case !given.takesJSON():
+		return http.StatusUnsupportedMediaType
 	}
-	return true, err
-}
-
-// ambiguous tells paths that Jetty refuses, in its words.
-func ambiguous(escaped string) string {
-	lower := strings.ToLower(escaped)
-	switch {
-	case strings.Contains(escaped, "//"):
-		return "Ambiguous URI empty segment"
-	case strings.Contains(lower, "%2f"):
-		return "Ambiguous URI path separator"
-	case strings.Contains(lower, "%25"):
-		return "Ambiguous URI path encoding"
-	}
-	return ""
-}
-
-// accepts tells whether a client takes JSON.
-func accepts(headers []string) bool {
-	if len(headers) == 0 {
-		return true
-	}
-	for _, header := range headers {
-		for _, part := range strings.Split(header, ",") {
-			media, _, _ := strings.Cut(part, ";")
-			switch strings.ToLower(strings.TrimSpace(media)) {
-			case "", "*/*", "application/*", "application/json":
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// checkContentType wants JSON of methods that have a body; one without body needs no type.
-func checkContentType(r *http.Request) (status int, kind contentKind) {
-	if r.Method != http.MethodPost && r.Method != http.MethodPut && r.Method != http.MethodPatch {
-		return 0, bare
-	}
-	given := r.Header.Get("Content-Type")
-	if given == "" {
-		if r.ContentLength == 0 {
-			return 0, bare
-		}
-		return http.StatusUnsupportedMediaType, asJSON
-	}
-	media, _, err := mime.ParseMediaType(given)
-	if err != nil || media != "application/json" {
-		return http.StatusUnsupportedMediaType, bare
-	}
-	return 0, bare
+	return 0
 }
 
 // mostBody bounds the body of a request; Kafka Connect has no bound.
@@ -246,6 +195,7 @@ const mostBody = 16 << 20
 var (
 	errNoBody   = errors.New("the request has no body")
 	errNoObject = errors.New("cannot read the request as JSON: want objects as partition and offset")
+	errNotJSON  = errors.New("the request has a body and does not say that it is JSON") // answered with 415
 )
 
 // readBody reads the body, once.
@@ -263,22 +213,52 @@ func (c *call) readBody() ([]byte, error) {
 	return c.body, nil
 }
 
-// decode reads the body as one JSON document of known fields. Errors are Internal, as Kafka Connect answers what Jackson cannot read.
+// decode reads the body as one JSON document of known fields, which is left alone when there is no body. Errors are Internal, as Kafka Connect
+// answers what Jackson cannot read.
 func (c *call) decode(into any) error {
 	body, err := c.readBody()
 	if err != nil {
 		return err
 	}
+	if len(body) > 0 {
+		if given, _ := contentType(c.Header.Get("Content-Type")); given.main != "application" || given.sub != "json" {
+			return errNotJSON
+		}
+	}
+	body = bytes.TrimPrefix(body, byteOrderMark)
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil
 	}
+	if !utf8.Valid(body) {
+		return errors.New("cannot read the request as JSON: it is not UTF-8")
+	}
 	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return fmt.Errorf("cannot read the request as JSON: %w", err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return fmt.Errorf("cannot read the request as JSON: more text behind the value")
+	}
+	return nil
+}
+
+// byteOrderMark is what some editors put before UTF-8.
+var byteOrderMark = []byte("\xEF\xBB\xBF")
+
+// decodeFields reads a JSON object of known fields; unlike those of encoding/json their names are told apart by case.
+func decodeFields(raw []byte, fields map[string]any) error {
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &given); err != nil {
+		return err
+	}
+	for name, text := range given {
+		into, known := fields[name]
+		if !known {
+			return fmt.Errorf("unknown field %q; want one of %s", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		if err := json.Unmarshal(text, into); err != nil {
+			return fmt.Errorf("field %q: %w", name, err)
+		}
 	}
 	return nil
 }

@@ -78,8 +78,8 @@ type GroupMember struct {
 	side  link // finds the coordinator
 
 	rejoin chan struct{} // maker: NewGroupMember; sender: anyone; never closed; bound: 1
-	alive  chan struct{} // wakes beat and watch: there is a place to hold; sender: anyone; never closed; bound: 1 each
-	watch1 chan struct{}
+	alive  chan struct{} // wakes beat: there is a generation; sender: join; never closed; bound: 1
+	taken  chan struct{} // wakes watch: there is a place to hold; sender: take; never closed; bound: 1
 
 	mu          sync.Mutex
 	coordinator string // address; "" is not known
@@ -108,11 +108,12 @@ func NewGroupMember(c Config, g GroupConfig) *GroupMember {
 	quick.DialTimeout = min(c.DialTimeout, quick.RequestTimeout)
 	return &GroupMember{
 		cfg: quick, group: g, side: link{cfg: quick}, generation: -1, joinedFor: -1,
-		rejoin: make(chan struct{}, 1), alive: make(chan struct{}, 1), watch1: make(chan struct{}, 1),
+		rejoin: make(chan struct{}, 1), alive: make(chan struct{}, 1), taken: make(chan struct{}, 1),
 	}
 }
 
-// Rejoin asks for a new round, in which the member offers what Protocols says then.
+// Rejoin has the member join again with what Protocols says then. If that is not what it said before, or the member leads, a new round begins; else
+// the coordinator gives it its present place once more.
 func (m *GroupMember) Rejoin() { wake(m.rejoin) }
 
 // Run joins the group and is a member until ctx ends (nil), the group refuses it or the handler fails; then it leaves.
@@ -288,7 +289,7 @@ func (m *GroupMember) take(ctx context.Context, epoch int, sent time.Time) (cont
 	}
 	m.held = true
 	m.acknowledged(sent, true)
-	wake(m.watch1)
+	wake(m.taken)
 	return m.tenure, true
 }
 

@@ -132,7 +132,7 @@ func (m *GroupMember) watch(ctx context.Context, h GroupHandler) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-m.watch1:
+		case <-m.taken:
 		}
 	}
 }

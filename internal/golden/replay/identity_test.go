@@ -90,7 +90,10 @@ func recordedLine(f *formats, line string, schemas map[string]string) (*Record, 
 	return r, nil
 }
 
-var notNumbers = regexp.MustCompile(`"(NaN|-?Infinity)"`)
+var (
+	notNumbers   = regexp.MustCompile(`"(NaN|-?Infinity)"`)
+	negativeZero = regexp.MustCompile(`[:,\[]-0\.0[,}\]]`)
+)
 
 // unreadable tells why a case's lines cannot be read back.
 func unreadable(c *Case) string {
@@ -102,6 +105,8 @@ func unreadable(c *Case) string {
 		return "it holds digests in place of data"
 	case notNumbers.MatchString(text):
 		return "JsonConverter writes such floats as text and reads that as 0"
+	case negativeZero.MatchString(text):
+		return "JsonConverter reads -0.0 as 0"
 	case c.Transforms() && c.Props["provide.transaction.metadata"] == "true":
 		return "its transforms took away what numbers the transactions"
 	case c.unstable():
