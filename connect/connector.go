@@ -70,7 +70,7 @@ func (w *Worker) prepare(req Request) (*connector, error) {
 	}
 	class, given := req.Config["connector.class"]
 	if !given { // of what a config provider holds nothing is shown
-		return nil, noClass(raw)
+		return nil, noClass(raw, req.Null)
 	}
 	p, err := w.plugins.find(class)
 	if err != nil {

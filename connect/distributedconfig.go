@@ -111,7 +111,7 @@ func (c *DistributedConfig) Keys() config.Keys {
 			[]GroupProtocol{ProtocolEager, ProtocolCompatible, ProtocolSessioned}, low),
 		config.String(&c.KeyAlgorithm, "inter.worker.key.generation.algorithm", "What the key is for that requests between workers are signed with.", low, algorithm),
 		config.Int(&c.KeySize, "inter.worker.key.size", "Bits of that key; none: what suits the algorithm.", 1, 1<<16, low, config.Null()),
-		config.Millis(&c.KeyTTL, "inter.worker.key.ttl.ms", "How long that key is used before the leader makes another.", 0, low, config.As32()),
+		config.Millis(&c.KeyTTL, "inter.worker.key.ttl.ms", "How long that key is used before the leader makes another; 0: for ever.", 0, low, config.As32()),
 		config.String(&c.SignatureAlgorithm, "inter.worker.signature.algorithm", "How this worker signs; all others must have it in their inter.worker.verification.algorithms.", low, algorithm),
 		config.List(&c.VerificationAlgorithms, "inter.worker.verification.algorithms", "Signatures that are accepted.", low, config.Check(knownAlgorithms)),
 		config.Enum(&c.ExactlyOnce, "exactly.once.source.support", "Whether sources may deliver exactly once: enabled once all workers of the group are preparing or enabled.",

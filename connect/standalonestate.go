@@ -3,6 +3,9 @@ package connect
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/loglevel"
@@ -25,12 +28,22 @@ func (s *Standalone) SetTarget(ctx context.Context, name string, target State) e
 	}
 	s.setConnector(name, &configured{props: c.props, target: target, tasks: s.connector(name).tasks})
 	s.worker.SetTarget(ctx, name, target)
-	if target == Running && len(c.tasks) == 0 {
+	if target == Running && s.mustDivide(ctx, name) {
 		if err := s.divide(ctx, name); err != nil { // its state tells; the request was to aim at that
 			s.log.Warn("the connector cannot be resumed", "connector", name, "error", err)
 		}
 	}
 	return nil
+}
+
+// mustDivide tells that a connector has no tasks, or those of a configuration that was changed while it was paused.
+func (s *Standalone) mustDivide(ctx context.Context, name string) bool {
+	c := s.connector(name)
+	if len(c.tasks) == 0 {
+		return true
+	}
+	configs, err := s.worker.TaskConfigs(ctx, name)
+	return err == nil && !slices.EqualFunc(configs, c.tasks, maps.Equal)
 }
 
 // RestartConnector implements Herder.
@@ -143,7 +156,10 @@ func LoggerNamed(l *loglevel.Levels, name string) (LoggerLevel, bool) {
 
 // SetLogger changes the level of a logger of this process, and of those below it.
 func SetLogger(l *loglevel.Levels, name, level string) ([]string, error) {
-	parsed, ok := loglevel.Parse(level)
+	if level == "" {
+		return nil, &RefusedError{Internal, "Illegal null or empty Level name."}
+	}
+	parsed, ok := loglevel.Parse(strings.TrimSpace(level))
 	if !ok {
 		return nil, &RefusedError{NotFound, fmt.Sprintf("invalid log level '%s'.", level)}
 	}

@@ -14,7 +14,7 @@ import (
 // database for that. The error is a *RefusedError: no connector can be found by the configuration.
 func (w *Worker) Validate(ctx context.Context, req Request) (ConfigInfos, error) {
 	if _, given := req.Config["connector.class"]; !given { // said of what was written: of what a config provider holds nothing is shown
-		return ConfigInfos{}, noClass(req.Config)
+		return ConfigInfos{}, noClass(req.Config, req.Null)
 	}
 	props, err := w.resolve(req.Name, req.Config)
 	if err != nil {
@@ -59,8 +59,16 @@ func (w *Worker) Check(ctx context.Context, req Request) error {
 	return nil
 }
 
-// noClass refuses a configuration that no connector can be found by.
-func noClass(props map[string]string) error {
+// noClass refuses a configuration that no connector can be found by; null are the options that are null.
+func noClass(props map[string]string, null []string) error {
+	if len(null) > 0 {
+		props = maps.Clone(props)
+		for _, name := range null {
+			if _, given := props[name]; !given { // the name was added
+				props[name] = "null" // as Java shows it
+			}
+		}
+	}
 	return &RefusedError{Invalid, fmt.Sprintf("Connector config %s contains no connector type", javaMap(props))}
 }
 
@@ -68,7 +76,7 @@ func noClass(props map[string]string) error {
 func (w *Worker) pluginOf(props map[string]string) (plugin, versionRange, error) {
 	class, given := props["connector.class"]
 	if !given {
-		return plugin{}, nil, noClass(props)
+		return plugin{}, nil, noClass(props, nil)
 	}
 	text, given := props["connector.plugin.version"]
 	wanted, err := parseVersionRange(text, given)

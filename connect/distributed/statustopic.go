@@ -182,6 +182,7 @@ func (s *statusTopic) putTopic(id unit, topic string, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.enqueue(kafka.Record{Key: []byte(statusTopicKey + topic + topicSeparator + id.Connector), Value: value})
+	s.shown.PutTopic(id.Connector, topic) // at once: a connector that is deleted before the record is read back must not leave it behind
 }
 
 // removeTopics queues that a connector uses no topics.

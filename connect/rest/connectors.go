@@ -72,9 +72,9 @@ func (a *api) listConnectors(c *call) (answer, error) {
 
 // createBody is the body of POST /connectors.
 type createBody struct {
-	Name         scalar
-	Config       *options
-	InitialState *scalar
+	Name         scalar   `json:"name"`
+	Config       *options `json:"config"`
+	InitialState *scalar  `json:"initial_state"`
 }
 
 func (b *createBody) UnmarshalJSON(raw []byte) error {
@@ -171,8 +171,8 @@ func (a *api) patchConfig(c *call) (answer, error) {
 // location is where a connector is, on the host that the client called; its name is escaped only where a URI needs it.
 func location(c *call, name string) string {
 	path := url.URL{Path: "/connectors/" + name}
-	escaped := escapedPercent.ReplaceAllString(path.EscapedPath(), "%$1") // what looks escaped is left
-	escaped = unescapedHere.Replace(escaped)
+	escaped := unescapedHere.Replace(path.EscapedPath())
+	escaped = escapedPercent.ReplaceAllString(escaped, "%$1") // what looks escaped is left
 	return scheme(c.Request) + "://" + c.Host + escaped
 }
 

@@ -109,10 +109,10 @@ func cutToken(text string) (token, after string) {
 	return text[:end], strings.TrimLeft(text[end:], " \t")
 }
 
-// isQuality tells a number from 0 to 1 with at most three digits behind the point.
+// isQuality tells a number from 0 to 1 with at most three digits behind the point. Java's HttpURLConnection sends ".2".
 func isQuality(text string) bool {
 	whole, fraction, _ := strings.Cut(text, ".")
-	if whole != "0" && whole != "1" || len(fraction) > 3 {
+	if whole != "0" && whole != "1" && (whole != "" || fraction == "") || len(fraction) > 3 {
 		return false
 	}
 	for _, c := range fraction {
