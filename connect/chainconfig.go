@@ -184,7 +184,6 @@ func (p *chainParser) condition(prefix string, l *linkConfig) bool {
 		case "false":
 		default:
 			p.report.Fail(prefix+"negate", "Invalid value %s for configuration %snegate: Expected value to be either true or false", negate, prefix)
-			return false
 		}
 	}
 	if !given {
@@ -212,10 +211,6 @@ func (p *chainParser) class(prefix string, classes []string) int {
 		p.report.Fail(option, "Missing required configuration %q which has no default value.", option)
 		return -1
 	}
-	if isJavaClass(class) { // one that is there in every Kafka Connect
-		p.report.Fail(option, "Class class %s does not implement the %s interface", class, map[bool]string{true: "Transformation", false: "Predicate"}[strings.HasPrefix(prefix, transformsOption)])
-		return -1
-	}
 	found := -1
 	for i, full := range classes {
 		if full == class {
@@ -239,7 +234,9 @@ func (p *chainParser) class(prefix string, classes []string) int {
 		p.report.Fail(option, "This class is abstract and cannot be created. Did you mean %s?", strings.Join(variants, ", "))
 		return -1
 	}
-	if found < 0 {
+	if _, exists := existingClass(p.plugins.all(), class); found < 0 && exists {
+		p.report.Fail(option, "Class class %s does not implement the %s interface", class, map[bool]string{true: "Transformation", false: "Predicate"}[strings.HasPrefix(prefix, transformsOption)])
+	} else if found < 0 {
 		p.report.Fail(option, "Invalid value %s for configuration %s: Class %s could not be found.", class, option, class)
 	}
 	return found

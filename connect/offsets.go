@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 )
 
@@ -97,6 +98,12 @@ func (w *Worker) alterSource(ctx context.Context, c *connector, offsets []Partit
 		if isNull(o.Partition) {
 			return false, &RefusedError{Internal, "Partition objects cannot be null"}
 		}
+		if err := checkPrimitive(o.Partition); err != nil {
+			return false, err
+		}
+		if err := checkPrimitive(o.Offset); err != nil {
+			return false, err
+		}
 		if stored[i].Partition, err = compactJSON(o.Partition); err != nil {
 			return false, err
 		}
@@ -121,6 +128,34 @@ func (w *Worker) alterSource(ctx context.Context, c *connector, offsets []Partit
 	}
 	defer closeStore()
 	return handled, store.Put(ctx, c.name, stored...)
+}
+
+// checkPrimitive refuses a partition or an offset that holds more than texts, booleans and numbers which Java has a primitive type for.
+func checkPrimitive(raw []byte) error {
+	if isNull(raw) {
+		return nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		kind := ""
+		switch text := string(fields[name]); text[0] {
+		case '[':
+			kind = "ARRAY"
+		case '{':
+			kind = "MAP"
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			if _, err := strconv.ParseInt(text, 10, 64); errors.Is(err, strconv.ErrRange) {
+				kind = "class java.math.BigInteger"
+			}
+		}
+		if kind != "" {
+			return &RefusedError{Internal, fmt.Sprintf("Offsets may only contain primitive types as values, but field %s contains %s", name, kind)}
+		}
+	}
+	return nil
 }
 
 // asStored is a partition as it is stored, if it is: the order of members does not matter to users, but to the stores.

@@ -19,7 +19,8 @@ import (
 // Standalone is the Herder of a worker that is alone: connectors live in memory, source offsets in a file, sink offsets in their consumer groups.
 //
 // Invariants:
-//  1. Changes of connectors are one at a time (under life); what is asked for is answered at any time (under mu).
+//  1. Changes of connectors are one at a time (under life); what is asked for is answered at any time (under mu), and so are configurations
+//     validated, which may wait for a database.
 //  2. A change that has begun is completed, whether or not its caller waits for that.
 type Standalone struct {
 	worker   *Worker
@@ -195,11 +196,11 @@ func (s *Standalone) Create(ctx context.Context, req Request) (ConnectorInfo, er
 	if err != nil {
 		return ConnectorInfo{}, err
 	}
-	s.life.Lock()
-	defer s.life.Unlock()
 	if err := s.worker.Check(ctx, Request{Name: req.Name, Config: props, Null: req.Null}); err != nil {
 		return ConnectorInfo{}, err
 	}
+	s.life.Lock()
+	defer s.life.Unlock()
 	if s.connector(req.Name) != nil {
 		return ConnectorInfo{}, &RefusedError{Conflict, fmt.Sprintf("Connector %s already exists", req.Name)}
 	}
@@ -216,40 +217,56 @@ func (s *Standalone) Put(ctx context.Context, req Request) (info ConnectorInfo, 
 	if err != nil {
 		return ConnectorInfo{}, false, err
 	}
+	if err := s.worker.Check(ctx, Request{Name: req.Name, Config: props, Null: req.Null}); err != nil {
+		return ConnectorInfo{}, false, err
+	}
 	s.life.Lock()
 	defer s.life.Unlock()
-	return s.change(ctx, Request{Name: req.Name, Config: props, Null: req.Null})
+	return s.change(ctx, req.Name, props)
 }
 
 // Patch implements Herder.
 func (s *Standalone) Patch(ctx context.Context, name string, changes map[string]*string) (ConnectorInfo, error) {
+	for {
+		c := s.connector(name)
+		if c == nil {
+			return ConnectorInfo{}, notFound(name)
+		}
+		props := Patched(c.props, changes)
+		if err := s.worker.Check(ctx, Request{Name: name, Config: props}); err != nil {
+			return ConnectorInfo{}, err
+		}
+		if info, err, done := s.patch(ctx, name, c.props, props); done {
+			return info, err
+		}
+	}
+}
+
+// patch changes a connector unless its configuration is another by now than the one that was patched.
+func (s *Standalone) patch(ctx context.Context, name string, from, to map[string]string) (info ConnectorInfo, err error, done bool) {
 	s.life.Lock()
 	defer s.life.Unlock()
-	c := s.connector(name)
-	if c == nil {
-		return ConnectorInfo{}, notFound(name)
+	if c := s.connector(name); c == nil || !maps.Equal(c.props, from) {
+		return info, nil, false
 	}
-	info, _, err := s.change(ctx, Request{Name: name, Config: Patched(c.props, changes)})
-	return info, err
+	info, _, err = s.change(ctx, name, to)
+	return info, err, true
 }
 
 // change gives a connector another configuration, or makes one. To be called under life.
-func (s *Standalone) change(ctx context.Context, req Request) (info ConnectorInfo, created bool, err error) {
-	if err := s.worker.Check(ctx, req); err != nil {
-		return ConnectorInfo{}, false, err
-	}
+func (s *Standalone) change(ctx context.Context, name string, props map[string]string) (info ConnectorInfo, created bool, err error) {
 	target := Running
-	old := s.connector(req.Name)
+	old := s.connector(name)
 	if old != nil {
 		target = old.target
 		ctx = context.WithoutCancel(ctx) // else a connector would stay stopped when the caller leaves meanwhile
-		s.worker.StopConnector(ctx, req.Name)
+		s.worker.StopConnector(ctx, name)
 	}
-	next := &configured{props: req.Config, target: target}
+	next := &configured{props: props, target: target}
 	if old != nil {
 		next.tasks = old.tasks
 	}
-	info, err = s.start(ctx, req.Name, next)
+	info, err = s.start(ctx, name, next)
 	return info, old == nil, err
 }
 

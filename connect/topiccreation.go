@@ -96,8 +96,8 @@ func (g *topicGroup) parse(props map[string]string, standard *topicGroup, r *con
 	}
 	report := keys.Parse(own)
 	for i := range report.Errors { // Kafka Connect's own checks call these options by their last names
-		for _, name := range []string{"replication.factor", "partitions"} {
-			if p := &report.Errors[i]; p.Name == prefix+name && strings.Contains(p.Message, "must be positive") {
+		for _, name := range []string{"replication.factor", "partitions", "include", "exclude"} {
+			if p := &report.Errors[i]; p.Name == prefix+name && (strings.Contains(p.Message, "must be positive") || strings.Contains(p.Message, "regular expression")) {
 				p.Message = strings.Replace(p.Message, p.Name, name, 1)
 			}
 		}

@@ -359,6 +359,7 @@ func TestChainConfig(t *testing.T) {
 		{"transforms=a\ntransforms.a.type=Same", "Invalid value Same for configuration transforms.a.type: more than one class has this name; give the full one", ""},
 		{"transforms=a\ntransforms.a.type=io.debezium.transforms.Filter", "there is no scripting engine here; choose rows", ""},
 		{"transforms=a\ntransforms.a.type=test.Same\ntransforms.a.negate=true", "Config 'transforms.a.negate' was provided but there is no config 'transforms.a.predicate' defining a predicate to be negated.", ""},
+		{"transforms=a\ntransforms.a.type=test.Same\ntransforms.a.negate=maybe", "Invalid value maybe for configuration transforms.a.negate: Expected value to be either true or false\nConfig 'transforms.a.negate' was provided but there is no config 'transforms.a.predicate' defining a predicate to be negated.", ""},
 		{"transforms=a\ntransforms.a.type=test.Same\ntransforms.a.predicate=p", `Invalid value p for configuration transforms.a.predicate: the list "predicates" has no predicate "p"`, ""},
 		{"transforms=a\ntransforms.a.type=test.Same\ntransforms.a.predicate=p\ntransforms.a.negate=maybe\npredicates=p\npredicates.p.type=test.Always", "Invalid value maybe for configuration transforms.a.negate", ""},
 		{"transforms=a\ntransforms.a.type=test.Same\ntransforms.a.predicate=p\ntransforms.a.negate=true\npredicates=p\npredicates.p.type=test.Always", "", ""},

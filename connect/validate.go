@@ -212,7 +212,7 @@ func (w *Worker) dropTopicRules(cfg *ConnectorConfig, r config.Report, c *connec
 		return strings.HasPrefix(p.Name, creationPrefix) && p.Name != creationPrefix+"groups"
 	}
 	for _, p := range r.Errors {
-		if late(p) && w.cfg.TopicCreation {
+		if late(p) && w.cfg.TopicCreation && len(c.faults.connector.Errors) == 0 { // the first is what it fails of
 			c.faults.connector.Errors = append(c.faults.connector.Errors, p)
 		}
 	}

@@ -186,7 +186,7 @@ func render(v schema.Value) string {
 		slices.Sort(parts)
 		return strings.Join(parts, ",")
 	case v.Type() == schema.String:
-		return v.Text()
+		return strings.Clone(v.Text()) // which would hold the whole record's memory
 	}
 	return strconv.FormatInt(v.Int(), 10)
 }

@@ -121,14 +121,14 @@ func (s *shelf) End([]schema.Header) error {
 		for _, e := range s.value.Value().Struct().Field("additional_data").Map() {
 			switch e.Key.Text() {
 			case "status":
-				r.status = e.Value.Text()
+				r.status = render(e.Value)
 			case "scanned_collection":
-				r.table = e.Value.Text()
+				r.table = render(e.Value)
 			}
 		}
 	default:
 		v := s.value.Value().Struct()
-		r.op, r.after, r.snapshot = v.Field("op").Text(), row(v.Field("after")), v.Field("source").Struct().Field("snapshot").Text()
+		r.op, r.after, r.snapshot = render(v.Field("op")), row(v.Field("after")), render(v.Field("source").Struct().Field("snapshot"))
 	}
 	s.log = append(s.log, r)
 	s.n++
@@ -266,13 +266,42 @@ func (c *changes) statement() string {
 	return fmt.Sprintf("UPDATE t SET v = %s WHERE id = %d", v, id)
 }
 
-// run runs transactions until it is told to end, some of which are rolled back or emit a message outside of them.
-func (c *changes) run() error {
-	for {
+// behind asks whether the stream is more than a MiB behind.
+const behind = `SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(r.write_lsn, r.sent_lsn))) > 1 << 20, false) FROM pg_stat_replication r
+	JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.database = current_database()`
+
+// follow waits until the stream is not far behind: with a reader slower than the writer every chunk would take longer than the one before.
+func (c *changes) follow() error {
+	for far := true; far; {
 		select {
 		case <-c.quit:
 			return nil
 		default:
+		}
+		if err := c.conn.QueryRow(context.Background(), behind).Scan(&far); err != nil {
+			return err
+		}
+		if far {
+			if _, err := c.conn.Exec(context.Background(), "SELECT pg_sleep(0.01)"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// run runs transactions until it is told to end, some of which are rolled back or emit a message outside of them.
+func (c *changes) run() error {
+	for n := 0; ; n++ {
+		select {
+		case <-c.quit:
+			return nil
+		default:
+		}
+		if n%20 == 0 {
+			if err := c.follow(); err != nil {
+				return err
+			}
 		}
 		sql := "BEGIN;"
 		for range 1 + c.rng.IntN(3) {

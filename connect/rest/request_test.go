@@ -139,6 +139,18 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestVariableThatIsNotThere validates a configuration with a variable of a file that does not exist: the text says what would be thrown.
+func TestVariableThatIsNotThere(t *testing.T) {
+	handler := Handler(newWorker(t, map[string]string{
+		"config.providers": "file", "config.providers.file.class": "org.apache.kafka.common.config.provider.FileConfigProvider",
+	}), http.DefaultClient, slog.New(slog.DiscardHandler))
+	const body = `{"connector.class":"FileStreamSource","topic":"${file:/no/such/file:x}"}`
+	const want = `{"error_code":500,"message":"org.apache.kafka.common.config.ConfigException: Could not read properties from file /no/such/file"}`
+	if got, text := request(t, handler, "PUT", "/connector-plugins/FileStreamSource/config/validate", map[string]string{"Content-Type": "application/json"}, body); got.StatusCode != 500 || text != want {
+		t.Errorf("validation = %d %s, want %s", got.StatusCode, text, want)
+	}
+}
+
 func TestLocation(t *testing.T) {
 	for name, want := range map[string]string{
 		"a b":      "http://w:1/connectors/a%20b",
