@@ -63,7 +63,9 @@ func validationError(err error) error {
 	if errors.As(err, &refused) && refused.Why == connect.Internal && strings.HasPrefix(refused.Message, "Invalid value ") { // an override of another type
 		return &connect.RefusedError{Why: connect.Internal, Message: "org.apache.kafka.common.config.ConfigException: " + refused.Message}
 	}
-	var thrown interface{ Exception() (class, message string) }
+	var thrown interface {
+		Exception() (class, message string)
+	}
 	if refused == nil && errors.As(err, &thrown) { // by a config provider
 		class, message := thrown.Exception()
 		return &connect.RefusedError{Why: connect.Internal, Message: class + ": " + message}
