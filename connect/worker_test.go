@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ type bench struct {
 	counters  chan *counter
 	fail      func(run int, n uint64) error
 	upto      uint64
-	runs      int
+	runs      atomic.Int64 // tasks that were made
 	stop      func() error
 }
 
@@ -148,8 +149,7 @@ func newBench(t *testing.T, offsets string) *bench {
 				return []map[string]string{props}, nil
 			},
 			NewTask: func(props map[string]string, env Env) (SourceTask, error) {
-				b.runs++
-				c := &counter{env: env, upto: b.upto, fail: b.fail, run: b.runs}
+				c := &counter{env: env, upto: b.upto, fail: b.fail, run: int(b.runs.Add(1))}
 				b.counters <- c
 				return c, nil
 			},
