@@ -20,6 +20,8 @@ type Request struct {
 	Config       map[string]string
 	Null         []string // options whose value was JSON's null, which is refused
 	InitialState State    // Running ("" too), Paused or Stopped
+	// Unasked says that the database is not asked: one of a file that a worker starts with may be down just now, and its task waits for it.
+	Unasked bool
 }
 
 // ReadConnectorFile reads a connector configuration in one of the forms that connect-standalone takes: a JSON object of options that

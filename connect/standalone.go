@@ -196,7 +196,7 @@ func (s *Standalone) Create(ctx context.Context, req Request) (ConnectorInfo, er
 	if err != nil {
 		return ConnectorInfo{}, err
 	}
-	if err := s.worker.Check(ctx, Request{Name: req.Name, Config: props, Null: req.Null}); err != nil {
+	if err := s.worker.Check(ctx, Request{Name: req.Name, Config: props, Null: req.Null, Unasked: req.Unasked}); err != nil {
 		return ConnectorInfo{}, err
 	}
 	s.life.Lock()

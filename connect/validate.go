@@ -35,7 +35,7 @@ func (w *Worker) Validate(ctx context.Context, req Request) (ConfigInfos, error)
 	if err := w.checkTypes(c); err != nil {
 		return ConfigInfos{}, err
 	}
-	if p.source != nil && p.source.Check != nil {
+	if p.source != nil && p.source.Check != nil && !req.Unasked {
 		e.merge(p.source.Check(ctx, maps.Clone(c.props)))
 	}
 	infos := assemble(class, e.report.Errors, e.common, e.own, e.clients, e.converters)

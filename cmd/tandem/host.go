@@ -49,6 +49,7 @@ func (h *host) run(parent context.Context, act func(context.Context, *connect.St
 func createAll(requests []connect.Request) func(context.Context, *connect.Standalone) error {
 	return func(ctx context.Context, w *connect.Standalone) error {
 		for _, r := range requests {
+			r.Unasked = true
 			if _, err := w.Create(ctx, r); err != nil {
 				if ctx.Err() != nil {
 					return nil // stopped meanwhile: no fault of the connector
