@@ -45,7 +45,7 @@ func (w *Worker) groupOffsets(ctx context.Context, c *connector) ([]PartitionOff
 	offsets := make([]PartitionOffset, len(positions))
 	for i, p := range positions {
 		partition := fmt.Appendf(nil, `{"%s":%d,"%s":`, groupPartition, p.Partition, groupTopic)
-		partition = append(appendJSONText(partition, p.Topic), '}')
+		partition = append(AppendJSONText(partition, p.Topic), '}')
 		offsets[i] = PartitionOffset{partition, fmt.Appendf(nil, `{"%s":%d}`, groupOffset, p.Offset)}
 	}
 	return offsets, nil

@@ -10,28 +10,27 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/tandem-cdc/tandem/internal/java"
 )
 
-// fileOffsets is an OffsetStore in a file of Kafka Connect's own format (see javamap.go), read once and replaced as a whole with
+// fileOffsets is an OffsetStore in a file of Kafka Connect's own format (java.AppendMap), read once and replaced as a whole with
 // every put: written beside it, synced, renamed over it, and the folder synced, so that a crash leaves the old file or the new one.
 type fileOffsets struct {
 	path string
 
-	mu      sync.Mutex // guards entries and the file
-	entries []mapEntry // sorted by key
+	mu      sync.Mutex   // guards entries and the file
+	entries []java.Entry // sorted by key
 	loaded  bool
 	buf     []byte
 }
 
 func newFileOffsets(path string) *fileOffsets { return &fileOffsets{path: path} }
 
-// offsetKey is the key of a source partition: ["connector",{partition}] without blanks, as Kafka Connect's JSON serializer
+// OffsetKey is the key of a source partition: ["connector",{partition}] without blanks, as Kafka Connect's JSON serializer
 // writes it.
-func offsetKey(connector string, partition []byte) []byte {
-	key := appendJSONText([]byte{'['}, connector)
-	key = append(key, ',')
-	key = append(key, partition...)
-	return append(key, ']')
+func OffsetKey(connector string, partition []byte) []byte {
+	return append(append(offsetKeyPrefix(connector), partition...), ']')
 }
 
 // open reads the file. A file that is missing or empty holds no offsets.
@@ -50,20 +49,20 @@ func (f *fileOffsets) load() error {
 		return fmt.Errorf("read the offsets (offset.storage.file.filename): %w", err)
 	}
 	if len(raw) > 0 {
-		entries, err := decodeJavaMap(raw)
+		entries, err := java.DecodeMap(raw)
 		if err != nil {
 			return fmt.Errorf("read the offsets in %s (offset.storage.file.filename): %w; it is not an offset file of Kafka Connect or is damaged: "+
 				"restore it, or move it away to start without offsets", f.path, err)
 		}
-		f.entries = slices.DeleteFunc(entries, func(e mapEntry) bool { return e.key == nil })
-		slices.SortStableFunc(f.entries, func(a, b mapEntry) int { return bytes.Compare(a.key, b.key) })
+		f.entries = slices.DeleteFunc(entries, func(e java.Entry) bool { return e.Key == nil })
+		slices.SortStableFunc(f.entries, func(a, b java.Entry) int { return bytes.Compare(a.Key, b.Key) })
 	}
 	f.loaded = true
 	return nil
 }
 
-func findEntry(entries []mapEntry, key []byte) (int, bool) {
-	return slices.BinarySearchFunc(entries, key, func(e mapEntry, key []byte) int { return bytes.Compare(e.key, key) })
+func findEntry(entries []java.Entry, key []byte) (int, bool) {
+	return slices.BinarySearchFunc(entries, key, func(e java.Entry, key []byte) int { return bytes.Compare(e.Key, key) })
 }
 
 // Get implements OffsetStore.
@@ -73,11 +72,11 @@ func (f *fileOffsets) Get(_ context.Context, connector string, partition []byte)
 	if err := f.load(); err != nil {
 		return nil, err
 	}
-	i, found := findEntry(f.entries, offsetKey(connector, partition))
+	i, found := findEntry(f.entries, OffsetKey(connector, partition))
 	if !found {
 		return nil, nil
 	}
-	return slices.Clone(f.entries[i].value), nil
+	return slices.Clone(f.entries[i].Value), nil
 }
 
 // List implements OffsetStore.
@@ -87,11 +86,11 @@ func (f *fileOffsets) List(_ context.Context, connector string) ([]PartitionOffs
 	if err := f.load(); err != nil {
 		return nil, err
 	}
-	prefix := append(appendJSONText([]byte{'['}, connector), ',')
+	prefix := append(AppendJSONText([]byte{'['}, connector), ',')
 	var out []PartitionOffset
 	for _, e := range f.entries {
-		if bytes.HasPrefix(e.key, prefix) && e.value != nil {
-			out = append(out, PartitionOffset{slices.Clone(e.key[len(prefix) : len(e.key)-1]), slices.Clone(e.value)})
+		if bytes.HasPrefix(e.Key, prefix) && e.Value != nil {
+			out = append(out, PartitionOffset{slices.Clone(e.Key[len(prefix) : len(e.Key)-1]), slices.Clone(e.Value)})
 		}
 	}
 	return out, nil
@@ -109,15 +108,15 @@ func (f *fileOffsets) Put(ctx context.Context, connector string, offsets ...Part
 	}
 	entries := slices.Clone(f.entries) // the old ones stay when the write fails
 	for _, o := range offsets {
-		entry := mapEntry{offsetKey(connector, o.Partition), slices.Clone(o.Offset)}
-		i, found := findEntry(entries, entry.key)
+		entry := java.Entry{Key: OffsetKey(connector, o.Partition), Value: slices.Clone(o.Offset)}
+		i, found := findEntry(entries, entry.Key)
 		if found {
 			entries[i] = entry
 		} else {
 			entries = slices.Insert(entries, i, entry)
 		}
 	}
-	f.buf = appendJavaMap(f.buf[:0], entries)
+	f.buf = java.AppendMap(f.buf[:0], entries)
 	if err := replaceFile(f.path, f.buf); err != nil {
 		return &storeError{fmt.Errorf("store the offsets (offset.storage.file.filename): %w", err)}
 	}

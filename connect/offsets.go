@@ -39,52 +39,46 @@ func (w *Worker) ConnectorOffsets(ctx context.Context, name string, props map[st
 
 // AlterOffsets changes offsets of a connector without tasks; those without an offset are reset. The message says what was done.
 func (w *Worker) AlterOffsets(ctx context.Context, name string, props map[string]string, offsets []PartitionOffset) (message string, err error) {
-	c, err := w.prepare(Request{Name: name, Config: props})
-	if err != nil {
-		return "", err
-	}
-	defer c.conv.close()
-	handled := false
-	if c.plugin.source != nil {
-		handled, err = w.alterSource(ctx, c, offsets)
-	} else {
-		handled, err = w.alterGroup(ctx, c, offsets)
-	}
-	if err != nil {
-		return "", err
-	}
-	if handled {
-		return offsetsAltered, nil
-	}
-	return fmt.Sprintf(offsetsNoWord, "altered", "altered"), nil
+	return w.changeOffsets(name, props, offsetsAltered, "altered", func(c *connector) (handled bool, err error) {
+		if c.plugin.source != nil {
+			return w.alterSource(ctx, c, offsets)
+		}
+		return w.alterGroup(ctx, c, offsets)
+	})
 }
 
 // ResetOffsets forgets all offsets of a connector without tasks.
 func (w *Worker) ResetOffsets(ctx context.Context, name string, props map[string]string) (message string, err error) {
+	return w.changeOffsets(name, props, offsetsReset, "reset", func(c *connector) (handled bool, err error) {
+		if c.plugin.source == nil {
+			return w.resetGroup(ctx, c)
+		}
+		all, err := w.ConnectorOffsets(ctx, name, props)
+		if err != nil {
+			return false, err
+		}
+		for i := range all {
+			all[i].Offset = nil
+		}
+		return w.alterSource(ctx, c, all)
+	})
+}
+
+// changeOffsets has change do it; handled tells that the plugin had a say in it, and which message is due.
+func (w *Worker) changeOffsets(name string, props map[string]string, done, verb string, change func(*connector) (handled bool, err error)) (message string, err error) {
 	c, err := w.prepare(Request{Name: name, Config: props})
 	if err != nil {
 		return "", err
 	}
 	defer c.conv.close()
-	handled := false
-	if c.plugin.source != nil {
-		var all []PartitionOffset
-		if all, err = w.ConnectorOffsets(ctx, name, props); err == nil {
-			for i := range all {
-				all[i].Offset = nil
-			}
-			handled, err = w.alterSource(ctx, c, all)
-		}
-	} else {
-		handled, err = w.resetGroup(ctx, c)
-	}
+	handled, err := change(c)
 	if err != nil {
 		return "", err
 	}
 	if handled {
-		return offsetsReset, nil
+		return done, nil
 	}
-	return fmt.Sprintf(offsetsNoWord, "reset", "reset"), nil
+	return fmt.Sprintf(offsetsNoWord, verb, verb), nil
 }
 
 // alterSource asks the plugin and stores the offsets. Partitions and offsets come as users wrote them and are stored as they would be by a task.
@@ -227,7 +221,7 @@ func appendCompact(dst []byte, dec *json.Decoder, depth int) ([]byte, error) {
 		}
 		return nil, err
 	case string:
-		return appendJSONText(dst, t), nil
+		return AppendJSONText(dst, t), nil
 	case json.Number:
 		return append(dst, JSONScalar([]byte(t))...), nil
 	case bool:

@@ -124,23 +124,17 @@ func (l *onceLife) follow(ctx, commits context.Context, stopTask func(), ended, 
 	aged := time.NewTimer(time.Hour)
 	defer aged.Stop()
 	stopping := ctx.Done()
-	var lettersEnded <-chan struct{}
-	if l.letters != nil {
-		lettersEnded = l.letters.ended
-	}
+	lettersEnded := l.letters.over()
 	for {
 		look := false
 		select {
 		case taskErr = <-ended:
 			return taskErr, producerErr, producerEnded
 		case producerErr = <-sent:
-			producerEnded, sent = true, nil
-			if producerErr == nil {
-				producerErr = errors.New("the producer ended by itself")
-			}
+			producerEnded, producerErr, sent = true, producerEnd(producerErr), nil
 			stopTask()
 		case <-lettersEnded: // no offset behind a dead letter could be stored any more
-			lettersEnded, l.lettersErr = nil, fmt.Errorf("publish dead letters: %w", l.letters.err)
+			lettersEnded, l.lettersErr = nil, l.letters.failure()
 			stopTask()
 		case err := <-l.committed:
 			l.settle(err)

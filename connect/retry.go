@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // backoff waits between attempts: first, doubled each time, at most most.
@@ -28,18 +30,6 @@ func (b *backoff) delay() time.Duration {
 }
 
 func (b *backoff) reset() { b.next = 0 }
-
-// pause waits for d; false when ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
 
 // retries says how operations on brokers, registries and stores that fail with a retriable error are tried again.
 type retries struct {
@@ -81,7 +71,7 @@ func (r retries) untilDone(ctx context.Context, log *slog.Logger, what string, d
 		}
 		r.counts.retried()
 		log.Warn("cannot "+what+", trying again", "error", err, "attempt", attempt, "wait", d)
-		if !pause(ctx, d) {
+		if !pause.For(ctx, d) {
 			return err
 		}
 	}

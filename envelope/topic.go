@@ -104,6 +104,9 @@ func (t *topics) transaction() string {
 // message is the topic of logical decoding messages; its delimiter is fixed.
 func (t *topics) message() string { return sanitizeTopic(t.cfg.TopicPrefix + ".message") }
 
+// SanitizeTopic is the topic that a source writes to for a name made of its prefix and a table (Debezium, class AbstractTopicNamingStrategy).
+func SanitizeTopic(name string) string { return sanitizeTopic(name) }
+
 // sanitizeTopic replaces what a topic name cannot hold by underscores, one per UTF-16 unit, and cuts at Kafka's limit.
 func sanitizeTopic(name string) string { return sanitize(name, false) }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -17,8 +18,8 @@ func (e *Encoder) hstorePlan() *typePlan {
 			unchanged: schema.OfMap([]schema.Entry{{Key: key, Value: key}}),
 		}
 	}
-	ph := append(appendJSONString([]byte{'{'}, []byte(e.placeholder)), ':')
-	ph = append(appendJSONString(ph, []byte(e.placeholder)), '}')
+	ph := append(java.AppendText([]byte{'{'}, []byte(e.placeholder), false), ':')
+	ph = append(java.AppendText(ph, []byte(e.placeholder), false), '}')
 	return &typePlan{
 		schema: named(schema.String, jsonName, 1), write: writeHStoreJSON, nullable: true,
 		fallback: schema.OfString("{}"), unchanged: schema.OfString(string(ph)),
@@ -170,42 +171,14 @@ func writeHStoreJSON(s *scratch, text []byte, w schema.Writer) error {
 		if i > 0 {
 			buf = append(buf, ',')
 		}
-		buf = append(appendJSONString(buf, pairs[i].key), ':')
+		buf = append(java.AppendText(buf, pairs[i].key, false), ':')
 		if pairs[i].null {
 			buf = append(buf, "null"...)
 		} else {
-			buf = appendJSONString(buf, pairs[i].value)
+			buf = java.AppendText(buf, pairs[i].value, false)
 		}
 	}
 	s.buf = append(buf, '}')
 	w.Text(s.buf)
 	return nil
-}
-
-// appendJSONString appends text as a JSON string with the escapes of the Jackson library: short ones where JSON has them, \u00XX in
-// upper case for other control characters, everything else as it is.
-func appendJSONString(dst, text []byte) []byte {
-	const upper = "0123456789ABCDEF"
-	dst = append(dst, '"')
-	for _, c := range text {
-		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= 0x20:
-			dst = append(dst, c)
-		case c == '\b':
-			dst = append(dst, '\\', 'b')
-		case c == '\t':
-			dst = append(dst, '\\', 't')
-		case c == '\n':
-			dst = append(dst, '\\', 'n')
-		case c == '\f':
-			dst = append(dst, '\\', 'f')
-		case c == '\r':
-			dst = append(dst, '\\', 'r')
-		default:
-			dst = append(dst, '\\', 'u', '0', '0', upper[c>>4], upper[c&15])
-		}
-	}
-	return append(dst, '"')
 }

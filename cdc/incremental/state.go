@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/internal/java"
 )
 
 // Collection is a table that waits for its snapshot.
@@ -107,7 +108,7 @@ const (
 // AppendJSON appends the fields of an offset, each with a comma before it, sorted by name; those of a row's offset are marked as Debezium's.
 func (s *State) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `,"`+fieldCollections+`":`...)
-	dst = AppendText(dst, string(appendCollections(nil, s.Collections)))
+	dst = java.AppendText(dst, appendCollections(nil, s.Collections), false)
 	dst = append(dst, `,"`+fieldCorrelation+`":`...)
 	dst = appendTextOrNull(dst, s.Correlation)
 	dst = append(dst, `,"`+fieldMaximum+`":"`...)
@@ -145,7 +146,7 @@ func appendCollections(dst []byte, list []Collection) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = AppendText(append(dst, `{"incremental_snapshot_collections_id":`...), c.ID)
+		dst = java.AppendText(append(dst, `{"incremental_snapshot_collections_id":`...), c.ID, false)
 		dst = append(dst, `,"incremental_snapshot_collections_additional_condition":`...)
 		condition := c.Condition
 		if condition != "" {
@@ -222,32 +223,5 @@ func appendTextOrNull(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, "null"...)
 	}
-	return AppendText(dst, s)
-}
-
-// AppendText appends a JSON string as Jackson writes it: nothing is escaped but what must be.
-func AppendText(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c >= ' ':
-			dst = append(dst, c)
-		case c == '\b':
-			dst = append(dst, `\b`...)
-		case c == '\t':
-			dst = append(dst, `\t`...)
-		case c == '\n':
-			dst = append(dst, `\n`...)
-		case c == '\f':
-			dst = append(dst, `\f`...)
-		case c == '\r':
-			dst = append(dst, `\r`...)
-		default:
-			dst = append(dst, `\u00`...)
-			dst = append(dst, "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
-		}
-	}
-	return append(dst, '"')
+	return java.AppendText(dst, s, false)
 }

@@ -1,6 +1,10 @@
 package incremental
 
-import "time"
+import (
+	"time"
+
+	"github.com/tandem-cdc/tandem/internal/java"
+)
 
 // Watermark is the data of a window's signals.
 type Watermark struct {
@@ -20,7 +24,7 @@ func (m *Watermark) AppendJSON(dst []byte) []byte {
 			dst = append(dst, ' ')
 		}
 		separator = ','
-		dst = AppendText(append(AppendText(dst, name), ": "...), value)
+		dst = java.AppendText(append(java.AppendText(dst, name, false), ": "...), value, false)
 	}
 	field("openWindowTimestamp", instant(m.Opened))
 	field("closeWindowTimestamp", instant(m.Closed))

@@ -171,14 +171,13 @@ func (b *blockingRun) tables(ctx context.Context) ([]snapshot.Table, error) {
 		if matching(b.wanted, full) < 0 && matching(b.wanted, `"`+n.Schema+`"."`+n.Name+`"`) < 0 || b.onlyTold(n) {
 			continue
 		}
-		rel, table, ok, err := b.catalog.ByName(ctx, n.Schema, n.Name)
+		rel, _, err := b.list(ctx, n)
 		if err != nil {
-			return nil, fmt.Errorf("read table %s from the catalog: %w", full, err)
+			return nil, err
 		}
-		if !ok {
+		if rel == nil {
 			continue // dropped a moment ago
 		}
-		b.listed[rel] = table
 		tables = append(tables, snapshot.Table{Relation: rel, Columns: b.included(rel), Select: b.statements[full],
 			Origin: fmt.Sprintf("the filter of signal %q on table %s", b.id, full)})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/incremental"
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/cdc/signal"
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/internal/pgerror"
 )
 
@@ -67,30 +68,20 @@ func (i *incrementalRun) closeWindow(ctx context.Context) error {
 	return i.write(ctx, "INSERT INTO "+i.signalTable+" VALUES ($1, $2, $3)", i.chunk+"-close", signal.TypeWindowClose, string(i.mark.AppendJSON(nil)))
 }
 
-// settle waits until the server sees every transaction that was streamed before, and notes what else it sees. A transaction is streamed as soon
-// as its commit is in the WAL, and seen by others a little later, or much later where it waits for a synchronous standby: a chunk
-// that was read between would undo its changes.
+// settle waits until the server sees every transaction that was streamed before, and notes what else it sees: a chunk that was read before
+// would undo their changes.
 func (i *incrementalRun) settle(ctx context.Context) error {
 	conn, err := i.connection(ctx)
 	if err != nil {
 		return err
 	}
-	for wait := time.Millisecond; ; wait *= 2 {
-		var text string
-		if err := conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&text); err != nil {
-			return pgerror.Wrap(err, "read the server's snapshot")
-		}
-		if i.low, err = incremental.ParseVisibility(text); err != nil || i.streams.seenBy(&i.low) {
-			return err
-		}
-		if wait > time.Second { // 1 + 2 + 4 … ms have passed, two seconds
-			wait = time.Second
-			i.log.Warn("the incremental snapshot, and the stream with it, waits for transactions that are committed but not visible yet: a synchronous standby does not answer")
-		}
-		if err := pause(ctx, wait); err != nil {
-			return err
-		}
-	}
+	return awaitVisible(ctx, conn, func(v *incremental.Visibility) bool {
+		i.low = *v
+		return i.streams.seenBy(v)
+	}, func(waited time.Duration) (bool, error) {
+		i.log.Warn("the incremental snapshot, and the stream with it, waits for transactions that are committed but not visible yet: a synchronous standby does not answer", "waited", waited)
+		return false, nil
+	})
 }
 
 // recentXIDs are the transactions that were streamed last: more than a server has sessions that commit at once.
@@ -126,8 +117,8 @@ func (i *incrementalRun) write(ctx context.Context, sql string, args ...string) 
 			tries++
 		} else if tries <= 0 {
 			return refusedTo(err)
-		} else if err := pause(ctx, i.s.cfg.Signals.emitBackoff); err != nil {
-			return err
+		} else if !pause.For(ctx, i.s.cfg.Signals.emitBackoff) {
+			return ctx.Err()
 		}
 		idle = false
 		i.log.Warn("a watermark could not be written; trying again", "table", i.s.cfg.Signals.table(), "error", err)

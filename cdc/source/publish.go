@@ -68,9 +68,10 @@ type encoder interface {
 	Heartbeat(at time.Time) (records int, err error)
 }
 
-// tableLookup reads what the catalog knows of a relation now; nil when the table is gone.
+// tableLookup reads what the catalog knows of a relation now, xid, the transaction that announces it, included (0: none does); nil when the
+// table is gone.
 type tableLookup interface {
-	Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error)
+	Table(ctx context.Context, rel *cdc.Relation, xid uint32) (*cdc.Table, error)
 	// LoadTypes reads the types again.
 	LoadTypes(ctx context.Context) error
 }
@@ -173,7 +174,11 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 	}
 	entry.ahead = p.catchUp.ahead[rel.OID]
 	if captured {
-		table, err := p.lookup.Table(ctx, rel)
+		var xid uint32
+		if p.inTx {
+			xid = p.at.xid
+		}
+		table, err := p.lookup.Table(ctx, rel, xid)
 		if err != nil {
 			return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
 		}

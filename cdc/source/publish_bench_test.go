@@ -16,14 +16,16 @@ func (e plainEncoder) Plan(*cdc.Relation, *cdc.Table) (*envelope.Plan, error) { 
 func (e plainEncoder) Encode(*envelope.Plan, *cdc.Change, *envelope.Source) (int, error) {
 	return 1, nil
 }
-func (e plainEncoder) Message(*cdc.Change, *envelope.Source) (int, error)       { return 1, nil }
-func (e plainEncoder) Begin(*envelope.Source) (int, error)                      { return 0, nil }
-func (e plainEncoder) End(*envelope.Source) (int, error)                        { return 0, nil }
-func (e plainEncoder) ResumeTx([]envelope.TxCount)                              {}
-func (e plainEncoder) TxCounts(dst []envelope.TxCount) []envelope.TxCount       { return dst }
-func (e plainEncoder) Heartbeat(time.Time) (int, error)                         { return 0, nil }
-func (e plainEncoder) Table(context.Context, *cdc.Relation) (*cdc.Table, error) { return nil, nil }
-func (e plainEncoder) LoadTypes(context.Context) error                          { return nil }
+func (e plainEncoder) Message(*cdc.Change, *envelope.Source) (int, error) { return 1, nil }
+func (e plainEncoder) Begin(*envelope.Source) (int, error)                { return 0, nil }
+func (e plainEncoder) End(*envelope.Source) (int, error)                  { return 0, nil }
+func (e plainEncoder) ResumeTx([]envelope.TxCount)                        {}
+func (e plainEncoder) TxCounts(dst []envelope.TxCount) []envelope.TxCount { return dst }
+func (e plainEncoder) Heartbeat(time.Time) (int, error)                   { return 0, nil }
+func (e plainEncoder) Table(context.Context, *cdc.Relation, uint32) (*cdc.Table, error) {
+	return nil, nil
+}
+func (e plainEncoder) LoadTypes(context.Context) error { return nil }
 
 // BenchmarkPublish publishes transactions of ten rows, a hundred of them in a batch.
 func BenchmarkPublish(b *testing.B) {

@@ -225,8 +225,11 @@ func (r *reselector) read(ctx context.Context, s *reselection, step *reselectSte
 		}
 		r.conn = conn
 	}
-	if err := r.awaitVisible(ctx, c.XID); err != nil {
-		return nil, err
+	if c.XID != r.visible { // a row that was read before would be the old one, or none
+		if err := r.awaitVisible(ctx, c.XID); err != nil {
+			return nil, err
+		}
+		r.visible = c.XID
 	}
 	result := r.conn.PgConn().ExecParams(ctx, step.query(s.from), step.values, step.oids, nil, nil).Read()
 	if result.Err != nil {
@@ -238,27 +241,11 @@ func (r *reselector) read(ctx context.Context, s *reselection, step *reselectSte
 	return result.Rows[0], nil
 }
 
-// awaitVisible waits until the server shows others what a transaction did: it is streamed as soon as its commit is in the WAL, and seen a moment
-// later. A row that was read between would be the old one, or none.
 func (r *reselector) awaitVisible(ctx context.Context, xid uint32) error {
-	for wait := time.Millisecond; xid != r.visible; wait = min(2*wait, time.Second) {
-		var text string
-		if err := r.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&text); err != nil {
-			return fmt.Errorf("read the server's snapshot: %w", err)
-		}
-		seen, err := incremental.ParseVisibility(text)
-		if err != nil {
-			return err
-		}
-		if seen.Sees(xid) {
-			r.visible = xid
-			return nil
-		}
-		if err := pause(ctx, wait); err != nil {
-			return err
-		}
-	}
-	return nil
+	return awaitVisible(ctx, r.conn, func(v *incremental.Visibility) bool { return v.Sees(xid) }, func(waited time.Duration) (bool, error) {
+		r.log.Warn("columns are not read again yet, and the stream waits: their transaction is committed but not visible yet, for a synchronous standby does not answer", "transaction", xid, "waited", waited)
+		return false, nil
+	})
 }
 
 // keyText is a key's column as the new row has it, or the old one where the new one says it is the same; nil when it is null.

@@ -125,7 +125,7 @@ type noTable struct{}
 
 func (noTable) LoadTypes(context.Context) error { return nil }
 
-func (noTable) Table(context.Context, *cdc.Relation) (*cdc.Table, error) { return nil, nil }
+func (noTable) Table(context.Context, *cdc.Relation, uint32) (*cdc.Table, error) { return nil, nil }
 
 // run publishes changes and returns the records and the position behind each.
 func run(t *testing.T, changes []cdc.Change, from *position, metadata bool) (records []string, after []position) {

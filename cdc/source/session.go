@@ -295,11 +295,25 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 	return p, nil
 }
 
-// Table gives what was read when the snapshot's tables were listed, once, and else what the catalog knows now.
-func (s *session) Table(ctx context.Context, rel *cdc.Relation) (*cdc.Table, error) {
+// list reads a table that a snapshot is to read, as it is now, for Table to give when its first row comes; rel is nil when there is none.
+func (s *session) list(ctx context.Context, n catalog.TableName) (rel *cdc.Relation, table *cdc.Table, err error) {
+	rel, table, _, err = s.catalog.ByName(ctx, n.Schema, n.Name)
+	if rel != nil {
+		s.listed[rel] = table
+	}
+	return rel, table, err
+}
+
+// Table gives what was read when the snapshot's tables were listed, once, and else what the catalog knows now, the transaction included.
+func (s *session) Table(ctx context.Context, rel *cdc.Relation, xid uint32) (*cdc.Table, error) {
 	if table, ok := s.listed[rel]; ok {
 		delete(s.listed, rel)
 		return table, nil
+	}
+	if xid != 0 {
+		if err := s.awaitTable(ctx, rel, xid); err != nil {
+			return nil, err
+		}
 	}
 	return s.catalog.Table(ctx, rel)
 }

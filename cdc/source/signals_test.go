@@ -89,8 +89,8 @@ func newSignalling(t *testing.T) *signalling {
 
 type noCatalog struct{}
 
-func (noCatalog) Table(context.Context, *cdc.Relation) (*cdc.Table, error) { return nil, nil }
-func (noCatalog) LoadTypes(context.Context) error                          { return nil }
+func (noCatalog) Table(context.Context, *cdc.Relation, uint32) (*cdc.Table, error) { return nil, nil }
+func (noCatalog) LoadTypes(context.Context) error                                  { return nil }
 
 func (s *signalling) insert(id, kind, data string) error {
 	text := func(v string) cdc.Datum {

@@ -10,6 +10,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/catalog"
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/cdc/snapshot"
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // operations are the values of skipped.operations with what the publication calls them.
@@ -163,8 +164,8 @@ func (s *session) retrying(ctx context.Context, what string, do func() error) er
 			return &SlotTakenError{Tries: try + 1, Err: err}
 		}
 		s.task.log.Warn("cannot "+what+" yet", "slot", s.cfg.Slot, "error", err, "again in", s.cfg.SlotRetryDelay)
-		if err := pause(ctx, s.cfg.SlotRetryDelay); err != nil {
-			return err
+		if !pause.For(ctx, s.cfg.SlotRetryDelay) {
+			return ctx.Err()
 		}
 	}
 }

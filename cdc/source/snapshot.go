@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/cdc/snapshot"
 	"github.com/tandem-cdc/tandem/envelope"
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // snapshotPlan is a snapshot that is to be read.
@@ -76,8 +77,8 @@ func (s *session) openSnapshot(ctx context.Context, plan *snapshotPlan) (snap *s
 		// cut by whatever dislikes idle connections. A temporary slot ends with it.
 		defer func() { err = errors.Join(err, plan.holder.Close(ctx)) }()
 	}
-	if err := pause(ctx, s.cfg.SnapshotDelay); err != nil {
-		return nil, nil, err
+	if !pause.For(ctx, s.cfg.SnapshotDelay) {
+		return nil, nil, ctx.Err()
 	}
 	snap, err = snapshot.Open(ctx, s.snapshotOptions(plan))
 	if err != nil {
@@ -146,14 +147,13 @@ func (s *session) snapshotTables(ctx context.Context, published *progress) ([]sn
 		if only != nil && matching(only, full) < 0 || published.finished(n.OID) || s.onlyTold(n) {
 			continue
 		}
-		rel, table, ok, err := s.catalog.ByName(ctx, n.Schema, n.Name)
+		rel, table, err := s.list(ctx, n)
 		if err != nil {
-			return nil, fmt.Errorf("read table %s from the catalog: %w", full, err)
+			return nil, err
 		}
-		if !ok {
+		if rel == nil {
 			continue // dropped a moment ago
 		}
-		s.listed[rel] = table
 		t := snapshot.Table{Relation: rel, Columns: s.included(rel), From: published.markOf(rel.OID)}
 		if slices.Contains(s.cfg.SnapshotOverrides, full) {
 			t.Select = s.cfg.Overrides[full]

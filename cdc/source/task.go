@@ -13,6 +13,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/replication"
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // Env is what the worker knows and a task may use.
@@ -116,8 +117,8 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 		t.log.Info("snapshot complete; snapshot.mode=" + string(t.cfg.SnapshotMode) + " does not stream")
 		return s.onlySignals(ctx, pub)
 	}
-	if err := pause(ctx, t.cfg.StreamingDelay); err != nil {
-		return err
+	if !pause.For(ctx, t.cfg.StreamingDelay) {
+		return ctx.Err()
 	}
 	err = s.streamChanges(ctx, pub, begin.from)
 	if ctx.Err() != nil && t.cfg.SlotDropOnStop {
@@ -312,20 +313,5 @@ func (t *Task) Stored(uint64) {
 	select {
 	case t.progress <- struct{}{}:
 	default:
-	}
-}
-
-// pause waits d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

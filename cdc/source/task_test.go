@@ -71,6 +71,11 @@ func run(t *testing.T, stored []byte, more map[string]string) *running {
 
 func runOn(t *testing.T, database string, stored []byte, more map[string]string) *running {
 	t.Helper()
+	return runLogged(t, database, stored, slog.New(slog.DiscardHandler), more)
+}
+
+func runLogged(t *testing.T, database string, stored []byte, log *slog.Logger, more map[string]string) *running {
+	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +85,7 @@ func runOn(t *testing.T, database string, stored []byte, more map[string]string)
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.conn.Close(context.Background()) })
-	r.task = taskOn(t, u, stored, slog.New(slog.DiscardHandler), more)
+	r.task = taskOn(t, u, stored, log, more)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1) // sender: the goroutine below, once
 	go func() { ended <- r.task.Run(ctx, r.out) }()

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/envelope"
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // webhook posts notifications to a URL (the channel http). What cannot be delivered is told in the log and dropped: a snapshot does not wait.
@@ -145,7 +146,7 @@ func (w *webhook) deliver(ctx context.Context, r webRequest) {
 			w.log.Warn("a notification is dropped: it cannot be posted", "type", r.kind, "host", w.host, "tries", try, "error", err)
 			return
 		}
-		_ = pause(ctx, backoff) // the next try tells
+		pause.For(ctx, backoff) // the next try tells
 		backoff = min(2*backoff, webBackoffMost)
 	}
 }

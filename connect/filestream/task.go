@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/schema/converter"
@@ -257,7 +258,7 @@ func (t *SourceTask) readFile(ctx context.Context) error {
 				replaced = now
 			}
 		}
-		if !pause(ctx, t.grow) {
+		if !pause.For(ctx, t.grow) {
 			return nil
 		}
 	}
@@ -403,7 +404,7 @@ func (t *SourceTask) openFile(ctx context.Context) (bool, error) {
 		if attempt&(attempt-1) == 0 { // ever more rarely
 			t.env.Log.Warn("Couldn't find file "+t.cfg.File+" for FileStreamSourceTask, sleeping to wait for it to be created", "attempts", attempt)
 		}
-		if !pause(ctx, lookEvery) {
+		if !pause.For(ctx, lookEvery) {
 			return false, nil
 		}
 	}
@@ -427,16 +428,4 @@ func (t *SourceTask) use(ctx context.Context, file *os.File) error {
 	}
 	t.file = file
 	return nil
-}
-
-// pause waits; false when ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

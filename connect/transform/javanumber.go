@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -103,18 +104,7 @@ func (d decimal) float32() float32 {
 }
 
 // bytes is the unscaled number as BigInteger.toByteArray gives it.
-func (d decimal) bytes() []byte {
-	bits := d.unscaled.BitLen()
-	n := d.unscaled
-	if n.Sign() < 0 {
-		bits = new(big.Int).Not(n).BitLen()
-	}
-	out := make([]byte, bits/8+1)
-	if n.Sign() < 0 {
-		n = new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(len(out))*8))
-	}
-	return n.FillBytes(out)
-}
+func (d decimal) bytes() []byte { return java.AppendBigInteger(nil, d.unscaled) }
 
 // withScale is the same number of another scale; exact is false when that would lose digits.
 func (d decimal) withScale(scale int) (_ decimal, exact bool) {

@@ -7,9 +7,9 @@ import (
 	"github.com/tandem-cdc/tandem/internal/javaregex"
 )
 
-// fieldList defines a list of names, none of them empty. ConfigDef leaves out what stands in it twice.
+// fieldList defines a list of names, none of them empty and none twice: a running ConfigDef leaves out the second, its validation refuses it.
 func fieldList(dst *[]string, name, doc string, required bool, rank config.Importance) config.Key {
-	opts := []config.Option{config.Rank(rank), config.Check(func(text string) error {
+	opts := []config.Option{config.Rank(rank), config.Distinct(), config.Check(func(text string) error {
 		elems := config.SplitList(text)
 		switch {
 		case required && len(elems) == 0:

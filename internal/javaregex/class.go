@@ -157,14 +157,7 @@ func (p *parser) rangeFrom(low rune) set {
 		p.fail("Illegal character range")
 		return nil
 	}
-	s := set{{low, high}}
-	switch {
-	case p.has(ignoreCase) && p.has(unicodeCase):
-		return s.foldUnicode()
-	case p.has(ignoreCase):
-		return s.foldASCII()
-	}
-	return s
+	return p.folded(set{{low, high}})
 }
 
 // property reads \p{name} or \pN; the cursor is at the p.

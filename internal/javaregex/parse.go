@@ -295,7 +295,11 @@ func (p *parser) literal(c rune) piece {
 }
 
 func (p *parser) single(c rune) set {
-	s := set{{c, c}}
+	return p.folded(set{{c, c}})
+}
+
+// folded is the set with the other cases of its characters, where case is ignored.
+func (p *parser) folded(s set) set {
 	switch {
 	case p.has(ignoreCase) && p.has(unicodeCase):
 		return s.foldUnicode()

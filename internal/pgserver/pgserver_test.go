@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // childEnv makes this test program a process that starts a server and is killed by the test that ran it.
@@ -260,7 +262,7 @@ func TestStarterKilled(t *testing.T) {
 		if _, err := os.Stat(dir); os.IsNotExist(err) {
 			return
 		}
-		if !wait(deadline, 20*time.Millisecond) {
+		if !pause.For(deadline, 20*time.Millisecond) {
 			t.Fatalf("folder %s is still there", dir)
 		}
 	}

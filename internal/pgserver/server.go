@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // User is the superuser of every private server.
@@ -114,6 +116,9 @@ func (s *Server) Password() string { return s.password }
 
 // Version is the major version of the server.
 func (s *Server) Version() int { return s.bin.version }
+
+// BinDir is the folder of its programs, in which those of clients need not be.
+func (s *Server) BinDir() string { return s.bin.dir }
 
 // LogFile is where the server writes its messages.
 func (s *Server) LogFile() string { return filepath.Join(s.dir, "server.log") }
@@ -239,7 +244,7 @@ func (s *Server) launch(ctx context.Context) error {
 	defer cancel()
 	var err error
 	for try := range startTries {
-		if try > 0 && !wait(ctx, 100*time.Millisecond<<try) {
+		if try > 0 && !pause.For(ctx, 100*time.Millisecond<<try) {
 			break
 		}
 		if s.opts.Port == 0 && !s.answered {

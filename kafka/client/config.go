@@ -120,6 +120,10 @@ type ProducerConfig struct {
 	MaxBlock        time.Duration // wait for a topic that does not exist (yet)
 	CloseTimeout    time.Duration // wait for acknowledgements after the end was asked for
 
+	// Lease tells whether the producer may still send: it is asked before each request, and Run fails when it may not. nil: it always may. It is no
+	// option of the user's.
+	Lease func() bool
+
 	// TransactionalID makes the producer transactional: who has it next fences who had it before. It is no option of the user's.
 	TransactionalID    string
 	TransactionTimeout time.Duration // after which the broker aborts an open transaction

@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -152,7 +153,8 @@ func (k *ConsumerConfig) strategies() []sarama.BalanceStrategy {
 	return out
 }
 
-// Commit stores positions as the group's committed offsets. It works from Assigned to the end of Revoked.
+// Commit stores positions as the group's committed offsets; the first of an assignment also where the other partitions started. It works from
+// Assigned to the end of Revoked, one call at a time.
 func (c *Consumer) Commit(ctx context.Context, positions []kafka.Position) error {
 	if len(positions) == 0 {
 		return nil
@@ -165,6 +167,7 @@ func (c *Consumer) Commit(ctx context.Context, positions []kafka.Position) error
 		return &kafka.BrokerError{Op: op, Code: int16(sarama.ErrUnknownMemberId), Err: errors.New("no partitions are assigned"), Transient: true}
 	}
 	m := member{id: s.sarama.MemberID(), generation: s.sarama.GenerationID(), instance: c.cfg.Consumer.Instance}
+	positions = s.withStarts(positions)
 	began := time.Now()
 	defer func() { c.counts.commit(time.Since(began)) }()
 	var gone error // of a membership that is over: what helps is a rebalance, not the same call
@@ -179,6 +182,9 @@ func (c *Consumer) Commit(ctx context.Context, positions []kafka.Position) error
 	})
 	if err == nil {
 		err = classify(op, gone)
+	}
+	if err == nil {
+		s.told()
 	}
 	return err
 }
@@ -219,7 +225,7 @@ func (r *groupRun) loop(parent context.Context) error {
 			return err
 		case err != nil:
 			r.lost(err)
-			if sleep(parent, c.cfg.backoff(attempt)) != nil {
+			if !pause.For(parent, c.cfg.backoff(attempt)) {
 				return nil
 			}
 			attempt++
@@ -227,7 +233,7 @@ func (r *groupRun) loop(parent context.Context) error {
 			if attempt == 0 {
 				log.Warn("no topic to consume exists yet; waiting", "group", c.cfg.Consumer.Group, "topics", missing)
 			}
-			if sleep(parent, min(c.cfg.MetadataAge, time.Second<<min(attempt, 5))) != nil {
+			if !pause.For(parent, min(c.cfg.MetadataAge, time.Second<<min(attempt, 5))) {
 				return nil
 			}
 			attempt++
@@ -294,7 +300,7 @@ func (r *groupRun) session(parent context.Context, topics []string) error {
 
 // watchTopics ends the session when the subscription's topics are others.
 func (r *groupRun) watchTopics(ctx context.Context, cancel context.CancelFunc, topics []string) {
-	for sleep(ctx, max(r.consumer.cfg.MetadataAge, 100*time.Millisecond)) == nil {
+	for pause.For(ctx, max(r.consumer.cfg.MetadataAge, 100*time.Millisecond)) {
 		if now, _, err := r.topics(ctx); err == nil && !slices.Equal(now, topics) && len(now) > 0 {
 			cancel()
 			return

@@ -236,6 +236,82 @@ func TestConsumerStartsWhereItIsTold(t *testing.T) {
 	h2.until(t, "rest", func() bool { return h2.count == 0+20+45 })
 }
 
+// TestConsumerLatestKeepsItsPlace: a partition that starts behind its last record and gets none has a place in the group all the same; without
+// it, what is written between two runs would be skipped.
+func TestConsumerLatestKeepsItsPlace(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 2)
+	produce(t, brokers, numbered(topic, 2, 0, 10)...)
+	c := groupConfig(t, brokers)
+	c.Consumer.Reset = Latest
+	k := startConsumer(t, c, Subscription{Topics: []string{topic}}, newRecorder())
+	admin := NewAdmin(testConfig(ForAdmin, brokers))
+	defer admin.Close()
+	start := []kafka.Position{{TopicPartition: kafka.TopicPartition{Topic: topic}, Offset: 5}, {TopicPartition: kafka.TopicPartition{Topic: topic, Partition: 1}, Offset: 5}}
+	awaitCommitted(t, admin, c.Consumer.Group, start)
+	if err := k.end(t); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, brokers, numbered(topic, 2, 10, 16)...)
+	h := newRecorder()
+	startConsumer(t, c, Subscription{Topics: []string{topic}}, h)
+	h.until(t, "records written between two runs", func() bool { return h.count == 6 })
+}
+
+// TestConsumerCommitsStarts: the first commit tells the group of every partition's start, as that of Kafka Connect's sinks does.
+func TestConsumerCommitsStarts(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 3)
+	produce(t, brokers, numbered(topic, 3, 0, 30)...)
+	c := groupConfig(t, brokers)
+	part := func(id int32, offset int64) kafka.Position {
+		return kafka.Position{TopicPartition: kafka.TopicPartition{Topic: topic, Partition: id}, Offset: offset}
+	}
+	admin := NewAdmin(testConfig(ForAdmin, brokers))
+	defer admin.Close()
+	if err := admin.SetCommitted(testContext(t), c.Consumer.Group, []kafka.Position{part(1, 4)}); err != nil {
+		t.Fatal(err)
+	}
+	h := newRecorder()
+	h.start = func([]Assignment) []kafka.Position { return []kafka.Position{part(2, 7)} }
+	k := startConsumer(t, c, Subscription{Topics: []string{topic}}, h)
+	h.until(t, "records", func() bool { return h.count == 10+6+3 })
+	awaitCommitted(t, admin, c.Consumer.Group, []kafka.Position{part(1, 4)}) // nothing without a commit
+	if err := k.Commit(testContext(t), []kafka.Position{part(1, 10)}); err != nil {
+		t.Fatal(err)
+	}
+	awaitCommitted(t, admin, c.Consumer.Group, []kafka.Position{part(0, 0), part(1, 10), part(2, 7)})
+	if err := k.Commit(testContext(t), []kafka.Position{part(0, 10)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Commit(testContext(t), []kafka.Position{part(1, 10)}); err != nil { // starts are told once
+		t.Fatal(err)
+	}
+	awaitCommitted(t, admin, c.Consumer.Group, []kafka.Position{part(0, 10), part(1, 10), part(2, 7)})
+}
+
+// awaitCommitted waits until the group's offsets are these.
+func awaitCommitted(t *testing.T, a *Admin, group string, want []kafka.Position) {
+	t.Helper()
+	ticks := time.NewTicker(5 * time.Millisecond)
+	defer ticks.Stop()
+	for after := time.After(limit); ; {
+		got, err := a.Committed(testContext(t), group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		diff := gocmp.Diff(want, got)
+		if diff == "" {
+			return
+		}
+		select {
+		case <-ticks.C:
+		case <-after:
+			t.Fatalf("committed offsets differ (-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestConsumerPositionOutOfRange(t *testing.T) {
 	brokers := testBrokers(t)
 	topic := newTopic(t, brokers, 1)

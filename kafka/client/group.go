@@ -11,6 +11,7 @@ import (
 	"github.com/IBM/sarama"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -84,9 +85,10 @@ type GroupMember struct {
 	mu          sync.Mutex
 	coordinator string // address; "" is not known
 	id          string
-	generation  int32 // -1: none
-	epoch       int   // grows with every loss
-	held        bool  // a place was handed over and not lost since
+	generation  int32     // -1: none
+	epoch       int       // grows with every loss
+	held        bool      // a place was handed over and not lost since
+	until       time.Time // when the place that was lost last may be another's
 	ack         time.Time
 	stable      time.Time // when the last heartbeat was sent that met no rebalance
 	joinedFor   int32     // the generation of the last join that was answered
@@ -110,6 +112,17 @@ func NewGroupMember(c Config, g GroupConfig) *GroupMember {
 		cfg: quick, group: g, side: link{cfg: quick}, generation: -1, joinedFor: -1,
 		rejoin: make(chan struct{}, 1), alive: make(chan struct{}, 1), taken: make(chan struct{}, 1),
 	}
+}
+
+// Holds tells whether the coordinator cannot have given this member's place to another yet. A process that was frozen finds here that it cannot
+// know: what it does next may not depend on a timer that has yet to run.
+func (m *GroupMember) Holds() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held {
+		return time.Now().Before(m.expiry())
+	}
+	return time.Now().Before(m.until)
 }
 
 // Rejoin has the member join again with what Protocols says then. If that is not what it said before, or the member leads, a new round begins; else
@@ -206,7 +219,7 @@ func (m *GroupMember) belong(ctx context.Context, h GroupHandler) error {
 		if attempt > 1 {
 			trouble.began(m.cfg.logger(), m.cfg.Brokers, err)
 		}
-		_ = sleep(ctx, m.cfg.backoff(attempt))
+		pause.For(ctx, m.cfg.backoff(attempt))
 		attempt++
 	}
 }
@@ -293,6 +306,17 @@ func (m *GroupMember) take(ctx context.Context, epoch int, sent time.Time) (cont
 	return m.tenure, true
 }
 
+// askIn asks the coordinator; errAgain when the epoch has passed meanwhile, whatever the answer.
+func (m *GroupMember) askIn(ctx context.Context, epoch int, request func(*sarama.Broker) (sarama.KError, error)) error {
+	err := m.ask(ctx, m.joinConn, request)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.epoch != epoch {
+		return errAgain
+	}
+	return err
+}
+
 // join sends JoinGroup until there is a generation, or a reason to begin anew.
 func (m *GroupMember) join(ctx context.Context, h GroupHandler, epoch int, protocols []GroupProtocol) (*sarama.JoinGroupResponse, error) {
 	req := sarama.NewJoinGroupRequest(sarama.MaxVersion)
@@ -306,18 +330,15 @@ func (m *GroupMember) join(ctx context.Context, h GroupHandler, epoch int, proto
 	m.mu.Unlock()
 	var res *sarama.JoinGroupResponse
 	sent := time.Now()
-	err := m.ask(ctx, m.joinConn, func(b *sarama.Broker) (code sarama.KError, err error) {
+	err := m.askIn(ctx, epoch, func(b *sarama.Broker) (code sarama.KError, err error) {
 		if res, err = b.JoinGroup(req); err != nil {
 			return 0, err
 		}
 		return res.Err, nil
 	})
-	m.mu.Lock()
-	current := m.epoch == epoch
-	m.mu.Unlock()
 	switch {
-	case !current:
-		return nil, errAgain
+	case errors.Is(err, errAgain):
+		return nil, err
 	case errors.Is(err, sarama.ErrMemberIdRequired):
 		m.mu.Lock()
 		m.id = res.MemberId
@@ -367,18 +388,15 @@ func (m *GroupMember) sync(ctx context.Context, h GroupHandler, epoch int, joine
 	}
 	sent := time.Now()
 	var res *sarama.SyncGroupResponse
-	err := m.ask(ctx, m.joinConn, func(b *sarama.Broker) (code sarama.KError, err error) {
+	err := m.askIn(ctx, epoch, func(b *sarama.Broker) (code sarama.KError, err error) {
 		if res, err = b.SyncGroup(req); err != nil {
 			return 0, err
 		}
 		return res.Err, nil
 	})
-	m.mu.Lock()
-	current := m.epoch == epoch
-	m.mu.Unlock()
 	switch {
-	case !current:
-		return place, sent, errAgain
+	case errors.Is(err, errAgain):
+		return place, sent, err
 	case errors.Is(err, sarama.ErrUnknownMemberId):
 		m.lose(h, err, true)
 		return place, sent, errAgain

@@ -236,6 +236,16 @@ func TestGroupLostBeforeExpiry(t *testing.T) {
 	if last := cut.Add(testSession); lost.until.After(last) || lost.at.After(lost.until) {
 		t.Errorf("Lost came %v after the cut with %v left, want it before %v are over", lost.at.Sub(cut), lost.until.Sub(lost.at), testSession)
 	}
+	if at, holds := time.Now(), a.Holds(); holds != at.Before(lost.until) {
+		t.Errorf("Holds() %v before the place expires = %v, want it to hold until then", lost.until.Sub(at), holds)
+	}
+	select { // it is no matter of a timer that runs
+	case <-time.After(time.Until(lost.until)):
+		if a.Holds() {
+			t.Error("Holds() after the place has expired = true, want false")
+		}
+	case <-testContext(t).Done():
+	}
 	if margin := lost.until.Sub(lost.at); margin < testSession/3-200*time.Millisecond {
 		t.Errorf("Lost leaves %v, want about %v", margin, testSession/3)
 	}
@@ -321,6 +331,9 @@ func TestGroupJoinsAfterLost(t *testing.T) {
 		return res, nil, true
 	})
 	lost := <-a.lost
+	if a.Holds() {
+		t.Error("Holds() of a member that the coordinator does not know = true, want false")
+	}
 	if lost.until.After(lost.at) {
 		t.Errorf("Lost leaves %v to a member that the coordinator does not know, want nothing", lost.until.Sub(lost.at))
 	}

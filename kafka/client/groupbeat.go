@@ -144,6 +144,7 @@ func (m *GroupMember) lose(h GroupHandler, cause error, gone bool) {
 	if gone {
 		m.id, until = "", time.Now()
 	}
+	m.until = until
 	m.forget()
 	m.coordinator = ""
 	if !held {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -54,7 +55,7 @@ func (l *link) call(ctx context.Context, op string, f func() error) error {
 		if attempt > 0 { // a broker that changes its role is no outage
 			l.outage.began(l.cfg.logger(), l.cfg.Brokers, err)
 		}
-		if sleep(ctx, l.cfg.backoff(attempt)) != nil {
+		if !pause.For(ctx, l.cfg.backoff(attempt)) {
 			return err
 		}
 	}
@@ -114,7 +115,7 @@ func (l *link) metadata(topics []string) (*sarama.MetadataResponse, error) {
 		err = sarama.ErrOutOfBrokers // a broker that is starting
 	}
 	_ = broker.Close()
-	if other := l.client.RefreshMetadata(topics...); other != nil && !errors.Is(other, sarama.ErrUnknownTopicOrPartition) { // sets dead brokers aside
+	if other := refreshMetadata(l.client, topics...); other != nil && !errors.Is(other, sarama.ErrUnknownTopicOrPartition) { // sets dead brokers aside
 		err = other
 	}
 	return nil, err
@@ -122,7 +123,7 @@ func (l *link) metadata(topics []string) (*sarama.MetadataResponse, error) {
 
 // refresh has sarama find brokers, controller and leaders; topics that do not exist are no error. Within call.
 func (l *link) refresh(topics ...string) error {
-	err := l.client.RefreshMetadata(topics...)
+	err := refreshMetadata(l.client, topics...)
 	if errors.Is(err, sarama.ErrUnknownTopicOrPartition) || errors.Is(err, sarama.ErrInvalidTopic) {
 		return nil
 	}
@@ -181,7 +182,7 @@ func (l *link) extents(parts []kafka.TopicPartition, isolation Isolation) ([]Par
 	for name := range names {
 		topics = append(topics, name)
 	}
-	if err := l.client.RefreshMetadata(topics...); err != nil {
+	if err := refreshMetadata(l.client, topics...); err != nil {
 		return nil, err
 	}
 	for _, at := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {

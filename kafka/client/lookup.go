@@ -101,13 +101,13 @@ func (p *Producer) wanted() []string {
 
 // refresh looks the topics up, one by one when one of them is in the way of the others.
 func (p *Producer) refresh(ctx context.Context, client sarama.Client, g *errgroup.Group, names []string) error {
-	err := client.RefreshMetadata(names...)
+	err := refreshMetadata(client, names...)
 	var code sarama.KError
 	if len(names) == 1 || !errors.As(err, &code) {
 		return p.learn(ctx, client, g, names, err)
 	}
 	for _, name := range names {
-		if err := p.learn(ctx, client, g, []string{name}, client.RefreshMetadata(name)); err != nil {
+		if err := p.learn(ctx, client, g, []string{name}, refreshMetadata(client, name)); err != nil {
 			return err
 		}
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tandem-cdc/tandem/kafka"
 )
@@ -196,4 +198,23 @@ func TestProducerUnreachable(t *testing.T) {
 
 func contains(err error, text string) bool {
 	return err != nil && strings.Contains(err.Error(), text)
+}
+
+// TestProducerLease: who has lost the right to send sends nothing more, and says so.
+func TestProducerLease(t *testing.T) {
+	_, brokers := fakeCluster(t, kfake.SeedTopics(1, "t"))
+	c := testConfig(ForProducer, brokers)
+	var over atomic.Bool
+	c.Producer.Lease = func() bool { return !over.Load() }
+	p := startProducer(t, c)
+	send(t, p.Producer, text("t", "k", "1"))
+	waitAcked(t, p.Producer, 1)
+	over.Store(true)
+	send(t, p.Producer, text("t", "k", "2"))
+	if err := p.failed(t); !errors.Is(err, ErrNoLease) {
+		t.Errorf("Run after the lease = %v, want %v", err, ErrNoLease)
+	}
+	if got := readAll(t, brokers, "t")[0]; len(got) != 1 {
+		t.Errorf("the topic has %d records, want the one within the lease", len(got))
+	}
 }

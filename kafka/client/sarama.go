@@ -175,10 +175,36 @@ func open(ctx context.Context, c Config) (sarama.Client, error) {
 	return cl, nil
 }
 
+// refreshMetadata has sarama look up topics. When sarama has run out of brokers because they refuse the SASL handshake it does not say so: then a
+// broker is asked for the cause.
+func refreshMetadata(client sarama.Client, topics ...string) error {
+	err := client.RefreshMetadata(topics...)
+	if !client.Config().Net.SASL.Enable || !errors.Is(err, sarama.ErrOutOfBrokers) {
+		return err
+	}
+	broker := client.LeastLoadedBroker()
+	if broker == nil {
+		return err
+	}
+	req := sarama.NewMetadataRequest(sarama.MaxVersion, []string{noTopic})
+	req.AllowAutoTopicCreation = false
+	_, cause := broker.GetMetadata(req)
+	if errors.Is(cause, sarama.ErrUnsupportedSASLMechanism) || errors.Is(cause, sarama.ErrIllegalSASLState) {
+		_ = broker.Close()
+		return fmt.Errorf("log in with sasl.mechanism=%s: %w", client.Config().Net.SASL.Mechanism, cause)
+	}
+	return err
+}
+
 // classify turns what sarama or a broker answered into the error classes of package kafka. op is a verb phrase with its operand.
 func classify(op string, err error) error {
 	if err == nil {
 		return nil
+	}
+	var refused *kafka.AuthError
+	var gone *kafka.UnavailableError
+	if errors.As(err, &refused) || errors.As(err, &gone) { // it is of its class, and says what to do
+		return fmt.Errorf("%s: %w", op, err)
 	}
 	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) || errors.Is(err, sarama.ErrUnsupportedSASLMechanism) || errors.Is(err, sarama.ErrIllegalSASLState) { // errors.As does not find them all
 		return &kafka.AuthError{Op: op, Err: plainText(err)}
@@ -264,16 +290,4 @@ func (c *Config) backoff(n int) time.Duration {
 	}
 	d = min(d, max(c.RetryBackoffMost, c.RetryBackoff))
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
-}
-
-// sleep waits, or returns the reason why ctx ended.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

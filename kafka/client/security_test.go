@@ -81,6 +81,46 @@ func TestSASL(t *testing.T) {
 	}
 }
 
+// TestSASLRefused: brokers that do not know the mechanism, or no SASL, say so in the handshake; nobody shall be told that no broker can be reached.
+func TestSASLRefused(t *testing.T) {
+	for code, want := range map[int16]string{
+		33: "log in with sasl.mechanism=PLAIN: The broker does not support the requested SASL mechanism;",
+		34: "log in with sasl.mechanism=PLAIN: Request is not valid given the current SASL state;",
+	} {
+		cluster, brokers := fakeCluster(t, kfake.EnableSASL(), kfake.Superuser(string(Plain), "alice", "secret"))
+		cluster.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			res := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
+			res.ErrorCode, res.SupportedMechanisms = code, []string{"SCRAM-SHA-512"}
+			return res, nil, true
+		})
+		c, report := FromProperties(map[string]string{
+			"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaas(Plain, "alice", "secret"),
+		}, ForAdmin)
+		if err := report.Err(); err != nil {
+			t.Fatal(err)
+		}
+		a := NewAdmin(c)
+		_, err := a.Topics(testContext(t))
+		a.Close()
+		var auth *kafka.AuthError
+		if !errors.As(err, &auth) || isRetriable(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Topics() where the handshake is answered with code %d = %v, want an AuthError with %q", code, err, want)
+		}
+		c.Role = ForProducer
+		p := startProducer(t, c)
+		if err := p.Send(testContext(t), ptr(text("t", "k", "v"))); !errors.As(err, &auth) {
+			t.Errorf("Send where the handshake is answered with code %d = %v, want an AuthError", code, err)
+		}
+		c.Role = ForConsumer
+		c.Consumer.Group = "g"
+		k := startConsumer(t, c, Subscription{Topics: []string{"t"}}, newRecorder())
+		if err := k.result(t); !errors.As(err, &auth) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Run of a consumer where the handshake is answered with code %d = %v, want an AuthError with %q", code, err, want)
+		}
+	}
+}
+
 // certificate makes a self-signed one for a host.
 func certificate(t testing.TB, host string) (cert tls.Certificate, certPEM, keyPEM []byte) {
 	t.Helper()

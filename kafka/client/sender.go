@@ -184,8 +184,14 @@ func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
 	}
 }
 
+// ErrNoLease is the error of a producer whose Lease is over: what it has not sent yet is another's to send.
+var ErrNoLease = errors.New("another may send these records by now: the lease of the producer is over")
+
 // dispatch encodes, compresses and writes.
 func (p *Producer) dispatch(client sarama.Client, s *sender, r *request) error {
+	if lease := p.cfg.Producer.Lease; lease != nil && !lease() {
+		return ErrNoLease
+	}
 	wire := &sarama.ProduceRequest{
 		Version:      10, // sarama lowers it to what the broker offers
 		RequiredAcks: sarama.WaitForAll,

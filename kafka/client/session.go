@@ -30,6 +30,7 @@ type session struct {
 	next   map[kafka.TopicPartition]int64 // where each partition is
 	claims []sarama.ConsumerGroupClaim    // which know how far each goes
 	begins map[kafka.TopicPartition]int64 // of the partitions, when they were assigned
+	starts []kafka.Position               // where partitions start of which the group knows something else, until it was told
 }
 
 // Setup begins the session: the handler says where to start.
@@ -64,6 +65,11 @@ func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 		s.taken = true
 		err = s.seek(assigned, own)
 	}
+	if err == nil && s.run.consumer.cfg.Consumer.Reset == Latest { // else a partition without records would start behind those of the meantime again
+		if err = s.run.consumer.Commit(sess.Context(), s.untold()); retriable(err) && sess.Context().Err() == nil {
+			return err // the next session does it
+		}
+	}
 	if ended := sess.Context().Err(); err != nil && ended != nil { // given up meanwhile: no failure, the next session asks anew
 		return ended
 	}
@@ -87,9 +93,45 @@ func (s *session) seek(assigned []Assignment, own []kafka.Position) error {
 		// MarkOffset only goes forward and ResetOffset only back, from whatever sarama believes.
 		s.sarama.MarkOffset(a.Topic, a.Partition, offset, "")
 		s.sarama.ResetOffset(a.Topic, a.Partition, offset, "")
-		s.next[a.TopicPartition] = offset
+		s.startsAt(a, offset)
 	}
 	return nil
+}
+
+// startsAt notes where a partition starts.
+func (s *session) startsAt(a Assignment, offset int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next[a.TopicPartition] = offset
+	if offset != a.Committed {
+		s.starts = append(s.starts, kafka.Position{TopicPartition: a.TopicPartition, Offset: offset})
+	}
+}
+
+// untold is where partitions start of which the group has yet to be told.
+func (s *session) untold() []kafka.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.starts
+}
+
+// withStarts adds to what is to be committed where the other partitions start that the group has yet to be told of: it has a place in each then,
+// whatever auto.offset.reset says.
+func (s *session) withStarts(positions []kafka.Position) []kafka.Position {
+	all := slices.Clone(positions)
+	for _, start := range s.untold() {
+		if !slices.ContainsFunc(positions, func(p kafka.Position) bool { return p.TopicPartition == start.TopicPartition }) {
+			all = append(all, start)
+		}
+	}
+	return all
+}
+
+// told forgets the starts: the group knows them.
+func (s *session) told() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starts = nil
 }
 
 func (s *session) assignments(ctx context.Context) ([]Assignment, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -54,7 +55,7 @@ func (p *Producer) Init(ctx context.Context) error {
 		return errNoTxn
 	}
 	id, epoch, err := p.txn.link.initProducer(ctx, p.txn.id, p.cfg.Producer.TransactionTimeout, -1, -1)
-	for attempt := 0; retriable(err) && sleep(ctx, p.cfg.backoff(attempt)) == nil; attempt++ {
+	for attempt := 0; retriable(err) && pause.For(ctx, p.cfg.backoff(attempt)); attempt++ {
 		id, epoch, err = p.txn.link.initProducer(ctx, p.txn.id, p.cfg.Producer.TransactionTimeout, -1, -1)
 	}
 	p.mu.Lock()
@@ -129,9 +130,9 @@ func (p *Producer) Commit(ctx context.Context) error {
 			return err
 		}
 		p.mu.Unlock()
-		waited := sleep(ctx, p.cfg.backoff(attempt))
+		waited := pause.For(ctx, p.cfg.backoff(attempt))
 		p.mu.Lock()
-		if waited != nil {
+		if !waited {
 			return err
 		}
 	}
@@ -308,7 +309,7 @@ func (p *Producer) keepTransaction(ctx context.Context) error {
 			p.mu.Unlock()
 			return err
 		default:
-			if sleep(ctx, p.cfg.backoff(attempt)) != nil {
+			if !pause.For(ctx, p.cfg.backoff(attempt)) {
 				return nil
 			}
 			attempt++
@@ -473,7 +474,7 @@ func (l *link) atTxnCoordinator(ctx context.Context, op, id string, ask func(*sa
 				return err
 			case code == sarama.ErrNoError:
 				return nil
-			case code == sarama.ErrConcurrentTransactions && time.Now().Before(patience) && sleep(ctx, wait) == nil:
+			case code == sarama.ErrConcurrentTransactions && time.Now().Before(patience) && pause.For(ctx, wait):
 				continue
 			case code == sarama.ErrNotCoordinatorForConsumer || code == sarama.ErrConsumerCoordinatorNotAvailable:
 				_ = l.client.RefreshTransactionCoordinator(id)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -261,22 +262,9 @@ func decodeDecimal(s *schema.Schema, text string) (schema.Value, error) {
 			return schema.NullValue, fmt.Errorf("decimal %q of a scale that is not the schema's: %w", text, ErrUnknown)
 		}
 		unscaled.Mul(unscaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(want-scale)), nil))
-		return schema.OfBytes(twosComplement(unscaled)), nil
+		return schema.OfBytes(java.AppendBigInteger(nil, unscaled)), nil
 	}
-	return schema.OfDecimal(twosComplement(unscaled), int32(scale)), nil
-}
-
-// twosComplement is BigInteger.toByteArray.
-func twosComplement(n *big.Int) []byte {
-	bits := n.BitLen()
-	if n.Sign() < 0 {
-		bits = new(big.Int).Not(n).BitLen()
-	}
-	out := make([]byte, bits/8+1)
-	if n.Sign() < 0 {
-		n = new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(len(out))*8))
-	}
-	return n.FillBytes(out)
+	return schema.OfDecimal(java.AppendBigInteger(nil, unscaled), int32(scale)), nil
 }
 
 // node is JSON with the members of objects in their order.

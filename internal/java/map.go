@@ -1,4 +1,4 @@
-package connect
+package java
 
 import (
 	"encoding/binary"
@@ -43,11 +43,11 @@ const (
 	minBuckets = 16         // HashMap's default capacity
 )
 
-// mapEntry is one entry of the map; nil is Java's null.
-type mapEntry struct{ key, value []byte }
+// Entry is one entry of a map of bytes; nil is Java's null.
+type Entry struct{ Key, Value []byte }
 
-// appendJavaMap writes entries in their order, with the capacity and threshold that HashMap has after so many puts.
-func appendJavaMap(dst []byte, entries []mapEntry) []byte {
+// AppendMap writes entries in their order, with the capacity and threshold that HashMap has after so many puts.
+func AppendMap(dst []byte, entries []Entry) []byte {
 	buckets, threshold := minBuckets, 0
 	for buckets*3/4 < len(entries) {
 		buckets *= 2
@@ -57,8 +57,8 @@ func appendJavaMap(dst []byte, entries []mapEntry) []byte {
 	}
 	dst = append(dst, 0xAC, 0xED, 0x00, 0x05, tcObject)
 	dst = appendClassDesc(dst, mapClass, mapUID, 0x03, 2)
-	dst = appendJavaText(append(dst, 'F'), "loadFactor")
-	dst = appendJavaText(append(dst, 'I'), "threshold")
+	dst = appendUTF(append(dst, 'F'), "loadFactor")
+	dst = appendUTF(append(dst, 'I'), "threshold")
 	dst = append(dst, tcEndBlockData, tcNull)
 	dst = binary.BigEndian.AppendUint32(dst, loadFactor)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(threshold))
@@ -67,23 +67,23 @@ func appendJavaMap(dst []byte, entries []mapEntry) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(entries)))
 	described := false
 	for _, e := range entries {
-		dst = appendJavaBytes(dst, e.key, &described)
-		dst = appendJavaBytes(dst, e.value, &described)
+		dst = appendBytes(dst, e.Key, &described)
+		dst = appendBytes(dst, e.Value, &described)
 	}
 	return append(dst, tcEndBlockData)
 }
 
 func appendClassDesc(dst []byte, name string, uid uint64, flags byte, fields uint16) []byte {
-	dst = appendJavaText(append(dst, tcClassDesc), name)
+	dst = appendUTF(append(dst, tcClassDesc), name)
 	dst = append(binary.BigEndian.AppendUint64(dst, uid), flags)
 	return binary.BigEndian.AppendUint16(dst, fields)
 }
 
-func appendJavaText(dst []byte, s string) []byte {
+func appendUTF(dst []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
 }
 
-func appendJavaBytes(dst, b []byte, described *bool) []byte {
+func appendBytes(dst, b []byte, described *bool) []byte {
 	if b == nil {
 		return append(dst, tcNull)
 	}
@@ -99,9 +99,9 @@ func appendJavaBytes(dst, b []byte, described *bool) []byte {
 	return append(dst, b...)
 }
 
-// decodeJavaMap reads what appendJavaMap and Java write; the slices point into b. An error names the byte where it stopped.
-func decodeJavaMap(b []byte) ([]mapEntry, error) {
-	r := &javaReader{rest: b, size: len(b)}
+// DecodeMap reads what AppendMap and Java write; the slices point into b. An error names the byte where it stopped.
+func DecodeMap(b []byte) ([]Entry, error) {
+	r := &reader{rest: b, size: len(b)}
 	entries := r.document()
 	if r.err != nil {
 		return nil, fmt.Errorf("byte %d: %w", r.size-len(r.rest), r.err)
@@ -111,21 +111,21 @@ func decodeJavaMap(b []byte) ([]mapEntry, error) {
 
 var errShort = errors.New("the stream ends early")
 
-// javaReader walks the stream. After the first error it stands still and answers zero.
-type javaReader struct {
+// reader walks the stream. After the first error it stands still and answers zero.
+type reader struct {
 	rest    []byte
 	size    int
 	err     error
-	handles []javaHandle
+	handles []handle
 }
 
-// javaHandle is what a reference may point to: a class by its name, or an array.
-type javaHandle struct {
+// handle is what a reference may point to: a class by its name, or an array.
+type handle struct {
 	class string
 	array []byte
 }
 
-func (r *javaReader) document() []mapEntry {
+func (r *reader) document() []Entry {
 	if string(r.take(4)) != "\xAC\xED\x00\x05" {
 		r.fail("not a Java serialization stream (it begins with AC ED 00 05)")
 	}
@@ -133,8 +133,8 @@ func (r *javaReader) document() []mapEntry {
 	if class := r.classDesc(); class != mapClass {
 		r.fail("the object is a %q, want %s", class, mapClass)
 	}
-	r.handles = append(r.handles, javaHandle{}) // the map itself
-	r.take(8)                                   // load factor, threshold
+	r.handles = append(r.handles, handle{}) // the map itself
+	r.take(8)                               // load factor, threshold
 	r.expect(tcBlockData)
 	r.expect(8)
 	r.take(4) // buckets
@@ -142,10 +142,10 @@ func (r *javaReader) document() []mapEntry {
 	if r.err == nil && (count < 0 || count > len(r.rest)/2) { // an entry is two bytes at least
 		r.fail("%d entries claimed in %d bytes", count, len(r.rest))
 	}
-	var entries []mapEntry
+	var entries []Entry
 	for i := 0; i < count && r.err == nil; i++ {
 		key := r.byteArray()
-		entries = append(entries, mapEntry{key, r.byteArray()})
+		entries = append(entries, Entry{key, r.byteArray()})
 	}
 	r.expect(tcEndBlockData)
 	if len(r.rest) > 0 {
@@ -155,7 +155,7 @@ func (r *javaReader) document() []mapEntry {
 }
 
 // classDesc reads a class description, or a reference to one, and returns the class's name.
-func (r *javaReader) classDesc() string {
+func (r *reader) classDesc() string {
 	switch tag := r.byte(); {
 	case r.err != nil:
 	case tag == tcReference:
@@ -165,7 +165,7 @@ func (r *javaReader) classDesc() string {
 	default:
 		class := r.text()
 		uid := binary.BigEndian.Uint64(r.take(8))
-		r.handles = append(r.handles, javaHandle{class: class})
+		r.handles = append(r.handles, handle{class: class})
 		r.take(1) // flags
 		want := map[string]uint64{mapClass: mapUID, bytesClass: bytesUID}[class]
 		if uid != want {
@@ -182,7 +182,7 @@ func (r *javaReader) classDesc() string {
 	return ""
 }
 
-func (r *javaReader) byteArray() []byte {
+func (r *reader) byteArray() []byte {
 	switch tag := r.byte(); {
 	case r.err != nil || tag == tcNull:
 		return nil
@@ -204,20 +204,20 @@ func (r *javaReader) byteArray() []byte {
 		r.fail("an array of %d bytes", n)
 	}
 	array := r.take(n)
-	r.handles = append(r.handles, javaHandle{array: array})
+	r.handles = append(r.handles, handle{array: array})
 	return array
 }
 
-func (r *javaReader) reference() javaHandle {
+func (r *reader) reference() handle {
 	i := int(r.uint32()) - baseHandle
 	if i < 0 || i >= len(r.handles) {
 		r.fail("reference to handle %d of %d", i, len(r.handles))
-		return javaHandle{}
+		return handle{}
 	}
 	return r.handles[i]
 }
 
-func (r *javaReader) fail(format string, args ...any) {
+func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
 		r.err = fmt.Errorf(format, args...)
 	}
@@ -226,7 +226,7 @@ func (r *javaReader) fail(format string, args ...any) {
 var javaZeros [8]byte
 
 // take returns the next n bytes; after an error, zeros (at most the eight that numbers need).
-func (r *javaReader) take(n int) []byte {
+func (r *reader) take(n int) []byte {
 	if r.err == nil && n > len(r.rest) {
 		r.err = errShort
 	}
@@ -238,13 +238,13 @@ func (r *javaReader) take(n int) []byte {
 	return b
 }
 
-func (r *javaReader) expect(want byte) {
+func (r *reader) expect(want byte) {
 	if got := r.byte(); got != want {
 		r.fail("byte %#02x, want %#02x", got, want)
 	}
 }
 
-func (r *javaReader) byte() byte     { return r.take(1)[0] }
-func (r *javaReader) uint16() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
-func (r *javaReader) uint32() uint32 { return binary.BigEndian.Uint32(r.take(4)) }
-func (r *javaReader) text() string   { return string(r.take(int(r.uint16()))) }
+func (r *reader) byte() byte     { return r.take(1)[0] }
+func (r *reader) uint16() uint16 { return binary.BigEndian.Uint16(r.take(2)) }
+func (r *reader) uint32() uint32 { return binary.BigEndian.Uint32(r.take(4)) }
+func (r *reader) text() string   { return string(r.take(int(r.uint16()))) }
