@@ -138,10 +138,7 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	stopping := ctx.Done()
-	var lettersEnded <-chan struct{}
-	if l.letters != nil {
-		lettersEnded = l.letters.ended
-	}
+	lettersEnded := l.letters.over()
 	prompt := l.producer.Progress()
 	var last time.Time // of a store
 	for {
@@ -149,13 +146,10 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 		case taskErr = <-ended:
 			return taskErr, producerErr, producerEnded
 		case producerErr = <-sent:
-			producerEnded, sent = true, nil
-			if producerErr == nil {
-				producerErr = errors.New("the producer ended by itself")
-			}
+			producerEnded, producerErr, sent = true, producerEnd(producerErr), nil
 			stopTask()
 		case <-lettersEnded: // no offset behind a dead letter could be stored any more
-			lettersEnded, l.lettersErr = nil, fmt.Errorf("publish dead letters: %w", l.letters.err)
+			lettersEnded, l.lettersErr = nil, l.letters.failure()
 			stopTask()
 		case <-stopping:
 			stopping, every = nil, 0 // the task waits for its last offset
@@ -174,6 +168,14 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 	}
 }
 
+// producerEnd is why the end of a producer ends its task.
+func producerEnd(err error) error {
+	if err == nil {
+		return errors.New("the producer ended by itself")
+	}
+	return err
+}
+
 // drain waits for the acknowledgement of what was sent, for offset.flush.timeout.ms at most.
 func (l *sourceLife) drain() {
 	l.producer.Flush()
@@ -190,21 +192,22 @@ func (l *sourceLife) drain() {
 	}
 }
 
-// commit stores the offset behind the acknowledged records and tells the task: in this order, always.
+// commit stores the offsets behind the acknowledged records, one for each source partition that has moved, and tells the task: in this order,
+// always.
 func (l *sourceLife) commit() error {
-	n := l.emitter.acked()
-	partition, offset, ok := l.task.Offset(n)
-	if !ok {
-		return nil
+	for n := l.emitter.acked(); ; {
+		partition, offset, ok := l.task.Offset(n)
+		if !ok {
+			return nil
+		}
+		began := time.Now()
+		err := l.offsets.Put(l.hard, l.id.Connector, PartitionOffset{partition, offset})
+		if l.meter.committed(time.Since(began), err); err != nil {
+			return err
+		}
+		l.stored++
+		l.task.Stored(n)
 	}
-	began := time.Now()
-	err := l.offsets.Put(l.hard, l.id.Connector, PartitionOffset{partition, offset})
-	if l.meter.committed(time.Since(began), err); err != nil {
-		return err
-	}
-	l.stored++
-	l.task.Stored(n)
-	return nil
 }
 
 // commitOrSay is commit for the time of running, where the next one may succeed. It reports whether there was something to store.

@@ -78,6 +78,17 @@ func TestPostgresConfig(t *testing.T) {
 	}
 }
 
+// The blanks of options reach the server as such.
+func TestPostgresOptions(t *testing.T) {
+	u, err := ParseJDBC("jdbc:postgresql://db/shop?options=-c%20lock_timeout%3D1ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := PostgresConfig(u, "", ""); err != nil || got.Config.RuntimeParams["options"] != "-c lock_timeout=1ms" {
+		t.Errorf("options = %q, %v, want -c lock_timeout=1ms", got.Config.RuntimeParams["options"], err)
+	}
+}
+
 func TestQuotePostgres(t *testing.T) {
 	if got, want := QuotePostgres(`a"b`), `"a""b"`; got != want {
 		t.Errorf("QuotePostgres = %s, want %s", got, want)

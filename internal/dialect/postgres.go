@@ -3,6 +3,7 @@ package dialect
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,14 +35,25 @@ var withoutEffect = map[string]bool{
 // PostgresConfig makes pgx's configuration of a JDBC URL. user and password, when not empty, win over the URL's. What both leave open
 // has pgjdbc's defaults (localhost, 5432, sslmode prefer, 10 s to connect), and libpq's environment variables where it has none.
 func PostgresConfig(u JDBC, user, password string) (PostgresTarget, error) {
-	var t PostgresTarget
+	t, dsn, err := postgresTarget(u, user, password)
+	if err != nil {
+		return PostgresTarget{}, err
+	}
+	if t.Config, err = pgconn.ParseConfig(dsn); err != nil {
+		return PostgresTarget{}, fmt.Errorf("%s", withoutText(err, dsn))
+	}
+	return t, nil
+}
+
+// postgresTarget is a PostgresTarget without its configuration, and the connection string to make that of.
+func postgresTarget(u JDBC, user, password string) (t PostgresTarget, dsn string, err error) {
 	set := map[string]string{"sslmode": "prefer", "connect_timeout": "10"} // pgjdbc's own defaults
 	for _, p := range u.Params {
 		if err := t.param(set, p); err != nil {
-			return PostgresTarget{}, err
+			return PostgresTarget{}, "", err
 		}
 	}
-	hosts := u.Hosts
+	hosts := slices.Clone(u.Hosts)
 	if len(hosts) == 0 {
 		hosts = []string{"localhost:5432"}
 	}
@@ -66,13 +78,8 @@ func PostgresConfig(u JDBC, user, password string) (PostgresTarget, error) {
 	for name, value := range set {
 		query.Set(name, value)
 	}
-	dsn := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: strings.Join(hosts, ","), Path: "/" + database, RawQuery: query.Encode()}
-	config, err := pgconn.ParseConfig(dsn.String())
-	if err != nil {
-		return PostgresTarget{}, fmt.Errorf("%s", withoutText(err, dsn.String()))
-	}
-	t.Config = config
-	return t, nil
+	full := url.URL{Scheme: "postgres", User: url.UserPassword(user, password), Host: strings.Join(hosts, ","), Path: "/" + database, RawQuery: strings.ReplaceAll(query.Encode(), "+", "%20")} // pgx reads a plus as one, as libpq does
+	return t, full.String(), nil
 }
 
 // withoutText keeps the cause of a parse error and drops the connection string it quotes.
