@@ -70,3 +70,16 @@ type Skipper interface {
 	// once the store's own is.
 	Skip(positions []kafka.Position)
 }
+
+// Background is a Task that writes behind Put. The worker's regular flush is then FlushBehind, which does not wait: it returns the positions behind
+// what is durable by now, with all before. Flush, which waits for everything, comes where partitions are given up. Such a Task is a Holder, and
+// a Skipper too: it alone knows when what was put before left out records is durable.
+type Background interface {
+	FlushBehind(ctx context.Context) ([]kafka.Position, error)
+}
+
+// Holder is a Task that finishes what it holds by the clock, or holds it until others come and may have to say that they do not. While it holds
+// something it is flushed about every second, though nothing was put.
+type Holder interface {
+	Holds() bool
+}

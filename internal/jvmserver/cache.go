@@ -92,6 +92,15 @@ func fetchKafka(ctx context.Context) (string, error) {
 	})
 }
 
+// kafkaPrograms finds Java, and fetches what runs in it.
+func kafkaPrograms(ctx context.Context) (java, jars string, err error) {
+	if java, err = Java(); err != nil {
+		return "", "", err
+	}
+	jars, err = fetchKafka(ctx)
+	return java, jars, err
+}
+
 func fetchRegistry(ctx context.Context) (string, error) {
 	return fetched(ctx, "apicurio-"+RegistryVersion, func(ctx context.Context, dir string) error {
 		download, err := os.MkdirTemp("", "tandem-mvn-")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -22,19 +23,8 @@ const debeziumPOM = `<project>
 
 // DebeziumPlugins fetches Debezium's PostgreSQL connector and returns a folder for plugin.path.
 func DebeziumPlugins(ctx context.Context) (string, error) {
-	return fetched(ctx, "debezium-"+DebeziumVersion, func(ctx context.Context, dir string) error {
-		project, err := os.MkdirTemp("", "tandem-mvn-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(project)
-		if err := os.WriteFile(filepath.Join(project, "pom.xml"), []byte(debeziumPOM), 0o644); err != nil {
-			return err
-		}
-		// What Kafka Connect brings is not the plugin's.
-		return maven(ctx, project, "copy-dependencies", "-DincludeScope=runtime", "-DexcludeGroupIds=org.apache.kafka,org.slf4j",
-			"-DoutputDirectory="+filepath.Join(dir, "debezium-connector-postgres"))
-	})
+	// What Kafka Connect brings is not the plugin's.
+	return plugins(ctx, "debezium-"+DebeziumVersion, debeziumPOM, "debezium-connector-postgres", "-DexcludeGroupIds=org.apache.kafka,org.slf4j")
 }
 
 const filePOM = `<project>
@@ -48,32 +38,35 @@ const filePOM = `<project>
 
 // FilePlugins fetches Kafka Connect's FileStream connectors and returns a folder for plugin.path.
 func FilePlugins(ctx context.Context) (string, error) {
-	return fetched(ctx, "connect-file-"+KafkaVersion, func(ctx context.Context, dir string) error {
+	return plugins(ctx, "connect-file-"+KafkaVersion, filePOM, "connect-file", "-DincludeArtifactIds=connect-file")
+}
+
+// plugins fetches what a Maven project depends on, as far as the option of the dependency plugin says, into the folder sub.
+func plugins(ctx context.Context, name, pom, sub, which string) (string, error) {
+	return fetched(ctx, name, func(ctx context.Context, dir string) error {
 		project, err := os.MkdirTemp("", "tandem-mvn-")
 		if err != nil {
 			return err
 		}
 		defer os.RemoveAll(project)
-		if err := os.WriteFile(filepath.Join(project, "pom.xml"), []byte(filePOM), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(project, "pom.xml"), []byte(pom), 0o644); err != nil {
 			return err
 		}
-		return maven(ctx, project, "copy-dependencies", "-DincludeScope=runtime", "-DincludeArtifactIds=connect-file", "-DoutputDirectory="+filepath.Join(dir, "connect-file"))
+		return maven(ctx, project, "copy-dependencies", "-DincludeScope=runtime", which, "-DoutputDirectory="+filepath.Join(dir, sub))
 	})
 }
 
 // Connect is a worker of Kafka Connect, standalone or of a group.
 type Connect struct {
+	JVM []string // options of the JVM; none: small and quick to start
+
 	java, jars, dir string
 	process         *process // nil: stopped
 }
 
 // NewConnect fetches the worker; its log is written into dir, as connect.log.
 func NewConnect(ctx context.Context, dir string) (*Connect, error) {
-	java, err := Java()
-	if err != nil {
-		return nil, err
-	}
-	jars, err := fetchKafka(ctx)
+	java, jars, err := kafkaPrograms(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +96,12 @@ func (c *Connect) start(ctx context.Context, ready func(context.Context) error, 
 	if c.process != nil {
 		return errors.New("start connect: it is running")
 	}
-	args := append([]string{"-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-cp", filepath.Join(c.jars, "*"),
-		"-Dlog4j2.configurationFile=" + filepath.Join(c.dir, "connect-log4j2.xml"), "org.apache.kafka.connect.cli." + class}, files...)
+	jvm := c.JVM
+	if len(jvm) == 0 {
+		jvm = []string{"-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"}
+	}
+	args := slices.Concat(jvm, []string{"-cp", filepath.Join(c.jars, "*"), "-Dlog4j2.configurationFile=" + filepath.Join(c.dir, "connect-log4j2.xml"),
+		"org.apache.kafka.connect.cli." + class}, files)
 	p, err := launch("connect", c.java, c.dir, args...)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package jvmserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -24,6 +25,7 @@ type KafkaOptions struct {
 	Config map[string]string // of the broker, such as "message.max.bytes"
 	JVM    []string          // options of the JVM; none: small and quick to start
 	Dir    string            // for data and log; empty: a temporary one, removed by Close
+	Port   int               // of 127.0.0.1; 0: a free one
 
 	// Proxies is how many listeners there are besides Addr that clients reach through a Proxy, each of its own: Kafka.Proxy.
 	Proxies int
@@ -43,11 +45,7 @@ type Kafka struct {
 
 // StartKafka fetches, formats and starts.
 func StartKafka(ctx context.Context, o KafkaOptions) (*Kafka, error) {
-	java, err := Java()
-	if err != nil {
-		return nil, err
-	}
-	jars, err := fetchKafka(ctx)
+	java, jars, err := kafkaPrograms(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +82,7 @@ func (k *Kafka) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.port, k.proxied = ports[0], ports[2:]
+	k.port, k.proxied = cmp.Or(k.options.Port, ports[0]), ports[2:]
 	for _, port := range k.proxied {
 		p, err := NewProxy(fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
@@ -249,11 +247,7 @@ func (k *Kafka) end(how func(*process) error) error {
 
 // KafkaTool is a command that runs one of the programs that Apache Kafka brings, such as org.apache.kafka.tools.consumer.ConsoleConsumer.
 func KafkaTool(ctx context.Context, class string, args ...string) (*exec.Cmd, error) {
-	java, err := Java()
-	if err != nil {
-		return nil, err
-	}
-	jars, err := fetchKafka(ctx)
+	java, jars, err := kafkaPrograms(ctx)
 	if err != nil {
 		return nil, err
 	}
