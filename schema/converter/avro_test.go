@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 	"go.uber.org/goleak"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/schema/registry"
 )
@@ -308,7 +309,7 @@ func randomValueOf(r *rand.Rand, s *schema.Schema) schema.Value {
 	case schema.Bytes:
 		b := binary.BigEndian.AppendUint64(nil, r.Uint64())[r.IntN(8):]
 		if s.Name == schema.DecimalName { // BigInteger's shortest form
-			b = appendBig(nil, schema.Unscaled(b))
+			b = java.AppendBigInteger(nil, schema.Unscaled(b))
 		}
 		return schema.OfBytes(b)
 	case schema.Array:

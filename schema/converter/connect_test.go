@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-cdc/tandem/internal/golden"
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -163,7 +164,7 @@ func (p *tagParser) value(s *schema.Schema, t *tree) schema.Value {
 				p.unrepresentable = unrepresentable["$decimal"]
 			}
 		}
-		return schema.OfBytes(appendBig(nil, unscaled))
+		return schema.OfBytes(java.AppendBigInteger(nil, unscaled))
 	}
 	if s == nil && t.kind == '{' && len(t.members) == 1 {
 		switch inner := &t.elems[0]; t.members[0] {
@@ -172,7 +173,7 @@ func (p *tagParser) value(s *schema.Schema, t *tree) schema.Value {
 			return schema.OfInstant(n)
 		case "$decimal":
 			unscaled, scale, _ := parseDecimal(inner.text)
-			return schema.OfDecimal(appendBig(nil, unscaled), int32(scale))
+			return schema.OfDecimal(java.AppendBigInteger(nil, unscaled), int32(scale))
 		}
 	}
 	if t.kind == '{' && len(t.members) == 1 && strings.HasPrefix(t.members[0], "$") {

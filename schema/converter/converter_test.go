@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -50,7 +51,7 @@ func TestDecimals(t *testing.T) {
 			t.Errorf("appendDecimal(%x, %d) = %s, want %s", c.unscaled, c.scale, got, c.want)
 		}
 		unscaled, scale, ok := parseDecimal(c.want)
-		if !ok || scale != c.scale || !bytes.Equal(appendBig(nil, unscaled), appendBig(nil, schema.Unscaled(c.unscaled))) {
+		if !ok || scale != c.scale || !bytes.Equal(java.AppendBigInteger(nil, unscaled), java.AppendBigInteger(nil, schema.Unscaled(c.unscaled))) {
 			t.Errorf("parseDecimal(%s) = %v, %d, %t", c.want, unscaled, scale, ok)
 		}
 	}

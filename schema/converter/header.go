@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -182,5 +183,5 @@ func parseHeaderNumber(token string) (*schema.Schema, schema.Value, bool) {
 			return headerSchema(schema.Float64), schema.OfFloat64(f), true
 		}
 	}
-	return schema.Decimal(scale), schema.OfBytes(appendBig(nil, unscaled)), true
+	return schema.Decimal(scale), schema.OfBytes(java.AppendBigInteger(nil, unscaled)), true
 }

@@ -2,11 +2,11 @@ package converter
 
 import (
 	"math"
-	"math/big"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -142,17 +142,6 @@ func int64FromBytes(b []byte) int64 {
 	return v
 }
 
-// appendBig appends v as BigInteger.toByteArray does: the shortest two's complement, big-endian.
-func appendBig(dst []byte, v *big.Int) []byte {
-	if v.Sign() >= 0 {
-		n := v.BitLen()/8 + 1
-		return append(dst, v.FillBytes(make([]byte, n))...)
-	}
-	n := new(big.Int).Not(v).BitLen()/8 + 1
-	v = new(big.Int).Add(v, new(big.Int).Lsh(big.NewInt(1), uint(n)*8))
-	return append(dst, v.FillBytes(make([]byte, n))...)
-}
-
 // javaStringHash is String.hashCode of a UTF-8 text: over its UTF-16 units.
 func javaStringHash(b []byte) uint32 {
 	var h uint32
@@ -182,63 +171,7 @@ func javaBucket(hash uint32, n int) uint32 {
 	return (hash ^ hash>>16) & uint32(size-1)
 }
 
-// appendJSONString appends a JSON string literal as Jackson writes it: only what must be is escaped, with \u00XX in upper case.
-// astral tells to escape characters beyond U+FFFF as surrogate pairs, as Jackson does when it writes bytes (JsonConverter) but not when
-// it writes characters (Avro's Schema.toString). Invalid UTF-8 becomes U+FFFD.
+// appendJSONString appends a JSON string as JsonConverter (astral) or Avro's Schema.toString writes it.
 func appendJSONString[T string | []byte](dst []byte, s T, astral bool) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' {
-				i++
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			dst = appendEscaped(dst, c)
-			i++
-			start = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(string(s[i:min(i+4, len(s))]))
-		switch {
-		case r == utf8.RuneError && n <= 1:
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, "\uFFFD"...)
-			start = i + n
-		case r > 0xFFFF && astral:
-			dst = append(dst, s[start:i]...)
-			hi, lo := utf16.EncodeRune(r)
-			dst = appendUnicodeEscape(dst, hi)
-			dst = appendUnicodeEscape(dst, lo)
-			start = i + n
-		}
-		i += n
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
-}
-
-func appendEscaped(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\b':
-		return append(dst, '\\', 'b')
-	case '\t':
-		return append(dst, '\\', 't')
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\f':
-		return append(dst, '\\', 'f')
-	case '\r':
-		return append(dst, '\\', 'r')
-	}
-	return appendUnicodeEscape(dst, rune(c))
-}
-
-func appendUnicodeEscape(dst []byte, u rune) []byte {
-	const hex = "0123456789ABCDEF"
-	return append(dst, '\\', 'u', hex[u>>12&15], hex[u>>8&15], hex[u>>4&15], hex[u&15])
+	return java.AppendText(dst, s, astral)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
 )
 
@@ -365,14 +366,14 @@ func (d *jsonDecoder) decimal(p *jsonReadPlan, c byte) (schema.Value, error) {
 	}
 	if up >= 0 {
 		unscaled.Mul(unscaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(up)), nil))
-		return schema.OfBytes(appendBig(nil, unscaled)), nil
+		return schema.OfBytes(java.AppendBigInteger(nil, unscaled)), nil
 	}
 	rest := new(big.Int)
 	unscaled.QuoRem(unscaled, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-up)), nil), rest)
 	if rest.Sign() != 0 {
 		return schema.NullValue, said("Invalid number %s for Decimal field: it has more than %d decimals", text, p.scale)
 	}
-	return schema.OfBytes(appendBig(nil, unscaled)), nil
+	return schema.OfBytes(java.AppendBigInteger(nil, unscaled)), nil
 }
 
 func (d *jsonDecoder) structOf(p *jsonReadPlan, c byte) (schema.Value, error) {
