@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race versions integration kill workers crashes bench fuzz build oracle
+.PHONY: check fmt vet lint test race versions integration servers scenes kill workers crashes sinks bench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -34,7 +34,15 @@ versions:
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
 integration:
 	$(GO) run ./internal/jvmserver/run -- sh -c '$(GO) test -tags integration -short -count=1 ./kafka/client && \
-		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver'
+		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver ./internal/mariadbserver ./internal/minioserver ./cdc/polling ./sink/...'
+
+# What integration and scenes run against, before they need it: programs are built and fetched into the caches.
+servers:
+	$(GO) run ./deploy/servers kafka=0 registry=0 elasticsearch=0 s3=0 -- true
+
+# The READMEs below deploy/, line by line, on servers of their own.
+scenes:
+	$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./deploy/...
 
 # The long form of the kill -9 test: twenty kills, a seed of its own.
 kill:
@@ -48,6 +56,12 @@ workers:
 # more. A number in CRASHES is that many random scenarios instead.
 crashes:
 	TANDEM_CRASHES=$(or $(CRASHES),all) $(GO) test -run TestSnapshotGoesOnAfterCrash -count=1 -timeout 30m ./cdc/source
+
+# The relational sink beside Debezium's JDBC sink, which runs in Kafka Connect: what the targets hold, and the rates over ROWS records
+# (short: make sinks ROWS=90000 RATIO=1). RATIO is how many times Debezium's rate is wanted.
+sinks:
+	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationSinks -count=1 -v -timeout 60m ./cmd/tandem \
+		-sinks-rows $(or $(ROWS),1000000) -sinks-ratio $(or $(RATIO),9)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -21,7 +21,7 @@ type command struct {
 
 // commands in the order of the help.
 func commands() []command {
-	return []command{demoCommand, devCommand, standaloneCommand, distributedCommand, validateCommand, consumeCommand, compareCommand}
+	return []command{demoCommand, devCommand, standaloneCommand, distributedCommand, validateCommand, produceCommand, consumeCommand, compareCommand}
 }
 
 // errUsage: the command line is wrong, and how it should be was said.

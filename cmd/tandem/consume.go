@@ -5,8 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"strconv"
-	"time"
 
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
@@ -18,14 +16,22 @@ var consumeCommand = command{
 	usage:   "--topic T [--from-beginning] [--max-messages N] …",
 	text: `Prints a line of JSON a record, {"key":…,"value":…}, until it is stopped with Ctrl-C. Records framed by a schema
 registry are decoded with their Avro schemas; JSON is printed as it is, without the schema that may be beside it;
-other text is printed as a text, and bytes that are none in base64.`,
+other text is printed as a text, and bytes that are none in base64.
+
+With --property it prints what kafka-avro-console-consumer and kafka-console-consumer print: values alone, Avro in its
+own JSON encoding, all else as it is. Properties, each as --property NAME=VALUE:
+  schema.registry.url=…                 and further options of AvroConverter
+  print.key, print.value, print.headers, print.timestamp, print.partition, print.offset    true or false
+  key.separator=…, headers.separator=…, line.separator=…, null.literal=…`,
 	prepare: func(flags *flag.FlagSet) func(context.Context, *console, []string) error {
-		var o consumeOptions
+		o := consumeOptions{props: make(properties)}
 		flags.StringVar(&o.topic, "topic", "", "`T` the topic")
 		flags.BoolVar(&o.fromBeginning, "from-beginning", false, "begin with the oldest record instead of the next one")
 		flags.BoolVar(&o.untilEnd, "until-end", false, "stop at the end of the topic as it is now")
 		flags.IntVar(&o.max, "max-messages", 0, "`N` stop after N records")
-		flags.StringVar(&o.bootstrap, "bootstrap-server", "localhost:9092", "`HOST:PORT` brokers, separated by commas")
+		o.connection.declare(flags, "consumer")
+		flags.Var(o.props, "property", "`N=V` what to print; more than once for several")
+		flags.Var(o.props, "formatter-property", "`N=V` another name of --property")
 		flags.StringVar(&o.registry, "schema-registry-url", "http://localhost:8081", "`URL` schema registry, for records that need it")
 		flags.BoolVar(&o.headers, "headers", false, "print the headers too")
 		flags.BoolVar(&o.positions, "positions", false, "print partition, offset and timestamp too")
@@ -39,11 +45,13 @@ other text is printed as a text, and bytes that are none in base64.`,
 }
 
 type consumeOptions struct {
+	connection
+	props                   properties
 	topic                   string
 	fromBeginning, untilEnd bool
 	headers, positions      bool
 	max                     int
-	bootstrap, registry     string
+	registry                string
 }
 
 func (o *consumeOptions) run(ctx context.Context, c *console) error {
@@ -53,13 +61,16 @@ func (o *consumeOptions) run(ctx context.Context, c *console) error {
 	case o.max < 0:
 		return fmt.Errorf("consume: --max-messages %d: want 0 or more", o.max)
 	}
-	config, report := client.FromProperties(map[string]string{"bootstrap.servers": o.bootstrap, "client.id": "tandem-consume"}, client.ForConsumer)
+	config, report := client.FromProperties(o.properties("tandem-consume"), client.ForConsumer)
+	for _, w := range report.Warnings {
+		fmt.Fprintln(c.err, "tandem: consume:", w.Message)
+	}
 	if err := report.Err(); err != nil {
 		return fmt.Errorf("consume: --bootstrap-server: %w", err)
 	}
-	dec, err := newDecoder(o.registry)
+	lines, err := o.lines()
 	if err != nil {
-		return fmt.Errorf("consume: --schema-registry-url: %w", err)
+		return err
 	}
 	reading := client.Reading{Topic: o.topic, From: client.FromEnd, UntilEnd: o.untilEnd, Max: o.max}
 	if o.fromBeginning {
@@ -67,11 +78,11 @@ func (o *consumeOptions) run(ctx context.Context, c *console) error {
 	}
 	var line []byte
 	err = client.Read(ctx, config, reading, func(r *kafka.Record) error {
-		line, err = o.appendRecord(ctx, line[:0], dec, r)
+		line, err = lines.append(ctx, line[:0], r)
 		if err != nil {
 			return err
 		}
-		_, err = c.out.Write(append(line, '\n'))
+		_, err = c.out.Write(line)
 		return err
 	})
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -80,30 +91,25 @@ func (o *consumeOptions) run(ctx context.Context, c *console) error {
 	return err
 }
 
-// appendRecord appends the line of a record.
-func (o *consumeOptions) appendRecord(ctx context.Context, dst []byte, dec *decoder, r *kafka.Record) (_ []byte, err error) {
-	dst = append(dst, '{')
-	if o.positions {
-		dst = strconv.AppendInt(append(dst, `"partition":`...), int64(r.Partition), 10)
-		dst = strconv.AppendInt(append(dst, `,"offset":`...), r.Offset, 10)
-		dst = appendText(append(dst, `,"timestamp":`...), r.Timestamp.UTC().Format(time.RFC3339Nano))
-		dst = append(dst, ',')
-	}
-	dst = append(dst, `"key":`...)
-	if dst, err = dec.append(ctx, dst, r.Topic, r.Key); err != nil {
-		return nil, fmt.Errorf("decode the key of partition %d offset %d of %s: %w", r.Partition, r.Offset, r.Topic, err)
-	}
-	dst = append(dst, `,"value":`...)
-	if dst, err = dec.append(ctx, dst, r.Topic, r.Value); err != nil {
-		return nil, fmt.Errorf("decode the value of partition %d offset %d of %s: %w", r.Partition, r.Offset, r.Topic, err)
-	}
-	if o.headers {
-		dst = append(dst, `,"headers":{`...)
-		for i, h := range r.Headers {
-			dst = append(appendText(appendComma(dst, i), h.Key), ':')
-			dst = appendPlain(dst, h.Value)
+// recordLines makes lines of records.
+type recordLines interface {
+	append(ctx context.Context, dst []byte, r *kafka.Record) ([]byte, error)
+}
+
+func (o *consumeOptions) lines() (recordLines, error) {
+	if len(o.props) > 0 {
+		if o.headers || o.positions {
+			return nil, errors.New("consume: --headers and --positions are not for --property; that has print.headers, print.partition and print.offset")
 		}
-		dst = append(dst, '}')
+		f, err := newLineFormatter(o.props, o.registry)
+		if err != nil {
+			return nil, fmt.Errorf("consume: %w", err)
+		}
+		return f, nil
 	}
-	return append(dst, '}'), nil
+	dec, err := newDecoder(o.registry)
+	if err != nil {
+		return nil, fmt.Errorf("consume: --schema-registry-url: %w", err)
+	}
+	return &jsonLines{o.headers, o.positions, dec}, nil
 }

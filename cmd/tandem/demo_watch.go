@@ -242,8 +242,9 @@ func (v *watch) envelope(ctx context.Context) (bool, error) {
 		const lookBack = 10
 		reading := client.Reading{Topic: topic, Partitions: []int32{p.Partition}, From: max(p.Begin, p.End-lookBack), UntilEnd: true}
 		err := client.Read(ctx, v.config, reading, func(r *kafka.Record) error {
-			o := consumeOptions{positions: true}
-			record, err := o.appendRecord(ctx, nil, v.decoder, r)
+			lines := jsonLines{positions: true, dec: v.decoder}
+			record, err := lines.append(ctx, nil, r)
+			record = bytes.TrimSpace(record)
 			if r.Value != nil && (text == nil || bytes.Contains(record, []byte(`,"op":"c",`))) {
 				text = record
 			}

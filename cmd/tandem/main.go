@@ -13,6 +13,7 @@ import (
 
 // console is where a command reads and writes.
 type console struct {
+	in       io.Reader
 	out, err io.Writer
 	terminal bool // out is one: lines may be drawn again
 	environ  []string
@@ -36,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The next signal ends the process at once, but for one that some senders give to the process and to its group.
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
-	code := run(ctx, &console{out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stdout), environ: os.Environ()}, os.Args[1:])
+	code := run(ctx, &console{in: os.Stdin, out: os.Stdout, err: os.Stderr, terminal: isTerminal(os.Stdout), environ: os.Environ()}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
