@@ -132,11 +132,7 @@ func (p *chainParser) own(prefix string, workers ...string) map[string]string {
 func (p *chainParser) predicate(alias string) {
 	prefix := predicatesOption + "." + alias + "."
 	p.predicates[alias] = predicateConfig{}
-	classes := make([]string, len(p.plugins.Predicates))
-	for i := range classes {
-		classes[i] = p.plugins.Predicates[i].Class
-	}
-	i := p.class(prefix, classes)
+	i := p.class(prefix, KindPredicate)
 	if i < 0 {
 		return
 	}
@@ -154,11 +150,7 @@ func (p *chainParser) predicate(alias string) {
 func (p *chainParser) transform(alias string) (l linkConfig, ok bool) {
 	prefix := transformsOption + "." + alias + "."
 	l.alias = alias
-	classes := make([]string, len(p.plugins.Transforms))
-	for i := range classes {
-		classes[i] = p.plugins.Transforms[i].Class
-	}
-	i := p.class(prefix, classes)
+	i := p.class(prefix, KindTransformation)
 	if i < 0 {
 		return l, false
 	}
@@ -203,43 +195,27 @@ func (p *chainParser) condition(prefix string, l *linkConfig) bool {
 	return test.plugin != nil
 }
 
-// class finds a plugin by its full class name or, where that is the only one, the simple one; -1 when there is none.
-func (p *chainParser) class(prefix string, classes []string) int {
+// class finds a plugin by one of its names; -1 when there is none or several have it.
+func (p *chainParser) class(prefix string, kind Kind) int {
 	option := prefix + "type"
 	class, given := p.props[option]
 	if class = strings.TrimSpace(class); !given {
 		p.report.Fail(option, "Missing required configuration %q which has no default value.", option)
 		return -1
 	}
-	found := -1
-	for i, full := range classes {
-		if full == class {
-			return i
-		}
-		if full[strings.LastIndexByte(full, '.')+1:] == class {
-			if found >= 0 {
-				p.report.Fail(option, "Invalid value %s for configuration %s: more than one class has this name; give the full one", class, option)
-				return -1
-			}
-			found = i
-		}
+	plugins := p.plugins.smts(kind)
+	found := findSMT(plugins, kind, class)
+	if found >= 0 {
+		return found
 	}
-	var variants []string // of keys and of values; the class itself is none
-	for _, full := range classes {
-		if strings.HasPrefix(full, class+"$") {
-			variants = append(variants, full)
-		}
-	}
-	if found < 0 && len(variants) > 0 {
-		p.report.Fail(option, "This class is abstract and cannot be created. Did you mean %s?", strings.Join(variants, ", "))
-		return -1
-	}
-	if _, exists := existingClass(p.plugins.all(), class); found < 0 && exists {
-		p.report.Fail(option, "Class class %s does not implement the %s interface", class, map[bool]string{true: "Transformation", false: "Predicate"}[strings.HasPrefix(prefix, transformsOption)])
-	} else if found < 0 {
+	if both := variants(plugins, class); len(both) > 0 {
+		p.report.Fail(option, "This class is abstract and cannot be created. Did you mean %s?", strings.Join(both, ", "))
+	} else if existing, exists := existingClass(p.plugins.all(), class); exists {
+		p.report.Fail(option, "Class class %s does not implement the %s interface", existing, map[Kind]string{KindTransformation: "Transformation", KindPredicate: "Predicate"}[kind])
+	} else { // or several have the name
 		p.report.Fail(option, "Invalid value %s for configuration %s: Class %s could not be found.", class, option, class)
 	}
-	return found
+	return -1
 }
 
 // embed adds what is wrong with the options of a plugin. As in Kafka Connect, a text that is wrong for its type is complained of under the whole name.

@@ -33,7 +33,8 @@ type clients interface {
 // this order.
 type clientOptions struct {
 	source, deadLetter, sink, reader, admin map[string]string
-	group                                   bool // the worker is in a group: offsets stand in topics
+	group                                   bool        // the worker is in a group: offsets stand in topics
+	lease                                   func() bool // of the source's producer; see client.ProducerConfig
 }
 
 // optionsFor puts the options of a task together. Kafka Connect's defaults, but for idempotence: a record that is sent again is stored once.
@@ -93,6 +94,7 @@ func parseClients(o clientOptions, c *ConnectorConfig, kind Kind, log *slog.Logg
 	}
 	if kind == KindSource {
 		parse(&k.produce, o.source, client.ForProducer, c.ProducerOverride)
+		k.produce.Producer.Lease = o.lease
 		if o.group { // Kafka Connect does not look at these options before it uses them
 			k.parseOffsetClients(o, log)
 		}

@@ -31,9 +31,10 @@ type instance struct {
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the goroutine that watches has ended; nil: there is none
 
-	mu     sync.Mutex // guards what follows, and the order of what the listener hears
-	target State
-	state  State
+	mu        sync.Mutex // guards what follows, and the order of what the listener hears
+	target    State
+	state     State
+	undivided bool // FAILED because its work could not be divided
 }
 
 // say tells the listener of a new state.
@@ -193,7 +194,25 @@ func (w *Worker) connectorNamed(name string) *instance {
 // errNoInstance: the herder asked for a connector that it did not start.
 var errNoInstance = errors.New("the connector does not run here")
 
-// TaskConfigs divides the work of a connector that runs here. The configurations are those that are stored and shown.
+// divided tells how it went to divide the work. What fails for a reason that passes is worth another try, and no failure of the connector.
+func (i *instance) divided(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	switch {
+	case err == nil && i.undivided:
+		i.undivided = false
+		i.sayLocked(i.target, nil)
+	case err != nil && retriable(err):
+		i.log.Warn("the work of the connector cannot be divided; trying again", "error", err)
+	case err != nil:
+		i.log.Error("the connector failed", "error", err)
+		i.undivided = true
+		i.sayLocked(Failed, err)
+	}
+}
+
+// TaskConfigs divides the work of a connector that runs here. The configurations are those that are stored and shown. An error that is retriable
+// is worth another call.
 func (w *Worker) TaskConfigs(_ context.Context, name string) ([]map[string]string, error) {
 	i := w.connectorNamed(name)
 	if i == nil {
@@ -209,9 +228,8 @@ func (w *Worker) TaskConfigs(_ context.Context, name string) ([]map[string]strin
 				"This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with "+
 				"'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect.", name, len(configs), i.config.TasksMax)
 		}
+		i.divided(err)
 		if err != nil {
-			i.log.Error("the connector failed", "error", err)
-			i.say(Failed, err)
 			return nil, err
 		}
 	} else {

@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 )
 
@@ -35,3 +36,14 @@ func startLetters(ctx, hard context.Context, id TaskID, c *ConnectorConfig, made
 		}
 	}, nil
 }
+
+// over is closed when the producer has ended; nil without a queue.
+func (d *deadLetters) over() <-chan struct{} {
+	if d == nil {
+		return nil
+	}
+	return d.ended
+}
+
+// failure is why the producer has ended.
+func (d *deadLetters) failure() error { return fmt.Errorf("publish dead letters: %w", d.err) }

@@ -1,15 +1,11 @@
 package connect
 
 import (
-	"bytes"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // recorded is an offset file that a standalone worker of Apache Kafka Connect 4.3.1 wrote.
@@ -24,44 +20,6 @@ func recorded(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-func TestDecodeJavaMap(t *testing.T) {
-	got, err := decodeJavaMap(recorded(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []mapEntry{
-		{[]byte(`["from-map",{"filename":"letters.txt"}]`), []byte(`{"position":5}`)},
-		{[]byte(`["nums",{"filename":"letters.txt"}]`), []byte(`{"position":5}`)},
-		{[]byte(`["from-properties",{"filename":"letters.txt"}]`), []byte(`{"position":5}`)},
-	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(mapEntry{})); diff != "" {
-		t.Errorf("decodeJavaMap (-want +got):\n%s", diff)
-	}
-	if again := appendJavaMap(nil, got); !bytes.Equal(again, recorded(t)) {
-		t.Errorf("appendJavaMap(decodeJavaMap(file)) = %x, want the file's bytes %x", again, recorded(t))
-	}
-}
-
-func TestDecodeJavaMapRefuses(t *testing.T) {
-	whole := recorded(t)
-	for n := range whole {
-		if _, err := decodeJavaMap(whole[:n]); err == nil {
-			t.Errorf("decodeJavaMap(first %d of %d bytes) has no error", n, len(whole))
-		}
-	}
-	for _, c := range []struct{ name, from, to, want string }{
-		{"another class", "HashMap", "TreeMap", `class "java.util.TreeMap"`},
-		{"many entries", "\x77\x08\x00\x00\x00\x10\x00\x00\x00\x03", "\x77\x08\x00\x00\x00\x10\x7f\xff\xff\xff", "entries claimed"},
-		{"magic", "\xac\xed", "PK", "not a Java serialization stream"},
-		{"bytes behind", "\x7d\x78", "\x7d\x78\x78", "behind the end"},
-	} {
-		_, err := decodeJavaMap(bytes.Replace(whole, []byte(c.from), []byte(c.to), 1))
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("decodeJavaMap(%s) = %v, want %q", c.name, err, c.want)
-		}
-	}
 }
 
 func TestFileOffsets(t *testing.T) {
@@ -131,27 +89,11 @@ func TestFileOffsetsRefuses(t *testing.T) {
 }
 
 func TestOffsetKeyAsJackson(t *testing.T) {
-	got := string(offsetKey("a\"b\\c\n\x01é<&>\u2028", []byte(`{"server":"x"}`)))
+	got := string(OffsetKey("a\"b\\c\n\x01é<&>\u2028", []byte(`{"server":"x"}`)))
 	want := `["a\"b\\c\n\u0001é<&>` + "\u2028" + `",{"server":"x"}]`
 	if got != want {
-		t.Errorf("offsetKey = %s, want %s", got, want)
+		t.Errorf("OffsetKey = %s, want %s", got, want)
 	}
-}
-
-func FuzzDecodeJavaMap(f *testing.F) {
-	f.Add(recorded(f))
-	f.Add(appendJavaMap(nil, nil))
-	f.Add(appendJavaMap(nil, []mapEntry{{[]byte("k"), nil}}))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		entries, err := decodeJavaMap(b)
-		if err != nil {
-			return
-		}
-		again, err := decodeJavaMap(appendJavaMap(nil, entries))
-		if err != nil || fmt.Sprint(again) != fmt.Sprint(entries) {
-			t.Errorf("decode(append(%q)) = %q, %v", entries, again, err)
-		}
-	})
 }
 
 func BenchmarkFileOffsetsPut(b *testing.B) {

@@ -66,12 +66,21 @@ func (w *Worker) checkTypes(c *connector) error {
 		}
 		for _, name := range config.JavaOrder(slices.Sorted(maps.Keys(client.overrides))) {
 			text := client.overrides[name]
-			if wrong := wrongType(clientOptionType(client.letter, name), strings.TrimSpace(text)); wrong != "" {
+			typ := clientOptionType(client.letter, name)
+			if wrong := wrongType(typ, strings.TrimSpace(text)); wrong != "" {
 				return &RefusedError{Internal, fmt.Sprintf("Invalid value %s for configuration %s: %s", text, name, wrong)}
+			}
+			if typ == config.TypeClass && !w.knowsClass(strings.TrimSpace(text)) {
+				return &RefusedError{Internal, fmt.Sprintf("Invalid value %s for configuration %s: Class %s could not be found.", text, name, text)}
 			}
 		}
 	}
 	return nil
+}
+
+// knowsClass tells the classes that a Kafka Connect without further libraries has, as far as options of clients name such.
+func (w *Worker) knowsClass(name string) bool {
+	return isClientClass(name) || isJavaClass(name) || slices.ContainsFunc(w.plugins.all(), func(p PluginInfo) bool { return p.Class == name })
 }
 
 // wrongType is Kafka's complaint of a text that is not of a type.

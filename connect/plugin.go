@@ -47,6 +47,14 @@ type Env struct {
 	Drain time.Duration
 	// StoredOffset reads the stored offset of a source partition (JSON object as Offset gave it); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+	// Paused is for a sink task that waits for records: while it is paused none come. It may be called at any time.
+	Paused func() bool
+	// Report is for a sink task that leaves a record out on its own, from within one of its calls: it is logged, goes to the dead letter queue and
+	// is counted, as errors.* say. The error is that this is not tolerated, or that the queue cannot be written; tolerated says that the plugin's
+	// own options want the record left out, whatever errors.tolerance is. It is what Kafka Connect calls the errant record reporter.
+	Report func(ctx context.Context, raw *kafka.Record, err error, tolerated bool) error
+	// DeadLetters tells that there is a queue, which needs the whole record.
+	DeadLetters bool
 }
 
 // Source is a source connector plugin.
@@ -64,7 +72,8 @@ type Source struct {
 	ExactlyOnce func(props map[string]string) bool
 	// DefinesTransactions tells that tasks end Kafka transactions themselves, for transaction.boundary=connector.
 	DefinesTransactions bool
-	// TaskConfigs divides the work into at most max tasks.
+	// TaskConfigs divides the work into at most max tasks. An error that is retriable has it called again after a back-off; any other fails the
+	// connector.
 	TaskConfigs func(props map[string]string, max int) ([]map[string]string, error)
 	NewTask     func(props map[string]string, env Env) (SourceTask, error)
 	// Watch runs as long as the connector does; changed asks to divide the work anew. Its error fails the connector. nil: the work changes with
@@ -83,7 +92,9 @@ type Sink struct {
 	// Keys are the options with their defaults, as clients of the REST API are told of them.
 	Keys     func() config.Keys
 	Validate func(props map[string]string) config.Report
-	NewTask  func(props map[string]string, env Env) (sink.Task, error)
+	// Check looks at the store that the configuration speaks of, when a connector is created or changed. nil: nothing to look at.
+	Check   func(ctx context.Context, props map[string]string) config.Report
+	NewTask func(props map[string]string, env Env) (sink.Task, error)
 	// AlterOffsets is told of the offsets that a user wants to set, -1 for those to be reset; without any, all are reset. Else as that of Source.
 	AlterOffsets func(ctx context.Context, props map[string]string, offsets []kafka.Position) (handled bool, err error)
 }

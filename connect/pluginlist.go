@@ -42,6 +42,14 @@ type plugin struct {
 	sink   *Sink
 }
 
+// check is how the plugin looks at what a configuration speaks of; nil: it does not.
+func (p *plugin) check() func(context.Context, map[string]string) config.Report {
+	if p.source != nil {
+		return p.source.Check
+	}
+	return p.sink.Check
+}
+
 func (p *plugin) taskClass() string {
 	if p.source != nil {
 		return p.source.taskClass()
@@ -203,18 +211,39 @@ func findPlugin(all []PluginInfo, name string) (PluginInfo, error) {
 	return found[0], nil
 }
 
-// findSMT finds a transform or predicate by its full name or by the simple one, -1 when there is none or several have it.
-func findSMT(plugins []smtPlugin, name string) int {
-	found := -1
+// smts are the transforms or the predicates.
+func (p *Plugins) smts(kind Kind) []smtPlugin {
+	var all []smtPlugin
+	if kind == KindTransformation {
+		for i := range p.Transforms {
+			t := &p.Transforms[i]
+			all = append(all, smtPlugin{t.Class, t.Version, t.Keys, t.Refused != ""})
+		}
+		return all
+	}
+	for i := range p.Predicates {
+		t := &p.Predicates[i]
+		all = append(all, smtPlugin{t.Class, t.Version, t.Keys, t.Refused != ""})
+	}
+	return all
+}
+
+// findSMT finds a transform or predicate by one of its names, -1 when there is none or several have it. One that is refused stands back for another.
+func findSMT(plugins []smtPlugin, kind Kind, name string) int {
+	found, several := -1, false
 	for i, p := range plugins {
 		switch {
 		case p.class == name:
 			return i
-		case p.class[strings.LastIndexByte(p.class, '.')+1:] == name && found >= 0:
-			return -1
-		case p.class[strings.LastIndexByte(p.class, '.')+1:] == name:
-			found = i
+		case !slices.Contains(PluginInfo{Class: p.class, Kind: kind}.names(), name):
+		case found < 0 || plugins[found].refused && !p.refused:
+			found, several = i, false
+		case p.refused == plugins[found].refused:
+			several = true
 		}
+	}
+	if several {
+		return -1
 	}
 	return found
 }

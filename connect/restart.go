@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // RestartPolicy says whether a task that has FAILED is started again by itself. Kafka Connect leaves that to the user.
@@ -79,5 +80,5 @@ func (r *restarts) again(ctx context.Context, log *slog.Logger) bool {
 	r.count++
 	d := r.wait.delay()
 	log.Warn("the task is FAILED, it is started again by itself", "wait", d, "restarts", r.count)
-	return pause(ctx, d)
+	return pause.For(ctx, d)
 }

@@ -19,6 +19,7 @@ type RESTConfig struct {
 	// AdminListeners serve /admin and nothing else does; none with AdminApart: nobody does. Else it is on the listeners.
 	AdminListeners []string
 	AdminApart     bool
+	AdminProfiles  bool // serve profiles of the process on AdminListeners
 
 	AdvertisedListener string // http or https; "": the first listener's
 	ResponseHeaders    []HeaderRule
@@ -56,6 +57,8 @@ func (c *RESTConfig) keys() config.Keys {
 	return config.Keys{
 		config.List(&c.AdminListeners, "admin.listeners", "Addresses that serve /admin, which then is not on the listeners; empty: it is served nowhere. Not given: on the listeners.",
 			config.Null(), config.Rank(config.Low), config.Check(admin), config.MayBeEmpty()),
+		config.Bool(&c.AdminProfiles, "admin.pprof.enable", "Serve profiles of this process (CPU, memory, waits, traces) under /debug/pprof/ on admin.listeners, and nowhere else, for go tool pprof. "+
+			"An option of tandem; Kafka Connect has none like it.", config.Rank(config.Low)),
 		config.Enum(&c.AdvertisedListener, "rest.advertised.listener", "Which kind of listener others are told of: http or https; empty: the first one's.", []string{"", "http", "https"}),
 		config.String(new(string), "response.http.headers.config", "Headers of all answers: rules separated by commas, each \"set NAME: VALUE\" or \"add NAME: VALUE\", or setDate and addDate with milliseconds from now; "+
 			"a rule with commas in it stands in double quotes.", config.Rank(config.Low), config.Check(func(text string) error { _, err := parseHeaderRules(text); return err })),
@@ -72,6 +75,9 @@ func (c *RESTConfig) keys() config.Keys {
 // finish reads what several options together tell.
 func (c *RESTConfig) finish(props map[string]string, listeners []string, env provider.Lookup, r *config.Report) {
 	_, c.AdminApart = props["admin.listeners"]
+	if c.AdminProfiles && len(c.AdminListeners) == 0 {
+		r.Fail("admin.pprof.enable", "Option \"admin.pprof.enable\" needs addresses of their own for administrators: set admin.listeners, such as http://127.0.0.1:8086")
+	}
 	c.ResponseHeaders, _ = parseHeaderRules(props["response.http.headers.config"]) // it was checked
 	c.BasicAuth = len(config.SplitList(props["rest.extension.classes"])) > 0
 	if c.BasicAuth && c.BasicAuthFile == "" {

@@ -125,7 +125,9 @@ func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment)
 
 // makeTask makes the plugin's task. The first is made before there are partitions: what is wrong with its configuration fails it at once.
 func (l *sinkLife) makeTask() error {
-	task, err := l.plugin.NewTask(l.props, l.env())
+	env := l.env()
+	env.Report, env.DeadLetters = l.tolerance.report, l.config.Sink.DeadLetterTopic != ""
+	task, err := l.plugin.NewTask(l.props, env)
 	if err != nil {
 		return err
 	}
@@ -253,7 +255,7 @@ func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartitio
 	}
 	var err error
 	if !lost {
-		err = l.flush(ctx)
+		err = l.flush(ctx, false)
 	}
 	return errors.Join(err, l.close(ctx, partitions))
 }
@@ -366,8 +368,9 @@ func (l *sinkLife) lettersAcknowledged(ctx context.Context) error {
 }
 
 // flush makes durable what was put and commits the positions behind it, in this order, with those behind left out records.
-func (l *sinkLife) flush(ctx context.Context) error {
-	if !l.dirty || l.task == nil {
+// The regular flush does not wait for a task that writes in the background.
+func (l *sinkLife) flush(ctx context.Context, regular bool) error {
+	if l.task == nil || !l.dirty {
 		l.meter.nothingToCommit()
 		return nil
 	}
@@ -382,9 +385,16 @@ func (l *sinkLife) flush(ctx context.Context) error {
 		}
 		skipper.Skip(behind)
 	}
-	positions, err := l.task.Flush(ctx)
+	flush := l.task.Flush
+	if b, ok := l.task.(sink.Background); ok && regular {
+		flush = b.FlushBehind
+	}
+	positions, err := flush(ctx)
 	if err != nil {
 		return fmt.Errorf("flush the store: %w", err)
+	}
+	if err := l.lettersAcknowledged(ctx); err != nil { // of what the store refused meanwhile
+		return err
 	}
 	for at, offset := range l.behind {
 		i := slices.IndexFunc(positions, func(p kafka.Position) bool { return p.TopicPartition == at })
@@ -407,7 +417,8 @@ func (l *sinkLife) flush(ctx context.Context) error {
 		}
 		l.meter.storedAt(positions)
 	}
-	l.dirty = skips && len(l.behind) > 0 // the store holds something back before them
+	holder, holds := l.task.(sink.Holder)
+	l.dirty = skips && len(l.behind) > 0 || holds && holder.Holds() // the store holds something back
 	return nil
 }
 
@@ -422,7 +433,7 @@ func (l *sinkLife) flushRegularly(ctx context.Context) error {
 		case <-ticks.C:
 		}
 		l.mu.Lock()
-		err := l.flush(ctx)
+		err := l.flush(ctx, true)
 		l.mu.Unlock()
 		if err != nil && !retriable(err) && ctx.Err() == nil {
 			return err
@@ -484,6 +495,7 @@ func (r *sinkRunner) env() Env {
 		Log:          named(r.log, r.plugin.taskClass()),
 		Drain:        r.worker.ShutdownTimeout,
 		StoredOffset: func(context.Context, []byte) ([]byte, error) { return nil, nil }, // sinks have consumer offsets
+		Paused:       r.pause.closed,
 	}
 }
 

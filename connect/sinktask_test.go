@@ -222,7 +222,7 @@ func TestStoreLearnsOfDroppedRecords(t *testing.T) {
 		want  int64
 	}{{true, 1}, {false, 3}} { // what the store holds back must not be passed by in the group either
 		store.holds = c.holds
-		if err := l.flush(t.Context()); err != nil {
+		if err := l.flush(t.Context(), false); err != nil {
 			t.Fatal(err)
 		}
 		if store.next[at] != c.want || len(group.last) != 1 || group.last[0].Offset != c.want {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,6 +35,7 @@ type Standalone struct {
 	mu         sync.Mutex // guards what follows
 	ready      bool       // Run runs
 	connectors map[string]*configured
+	dividing   map[string]bool // connectors whose work is being divided anew; true: once more after that
 }
 
 // configured is one connector as the user wants it. Its fields are replaced, never changed.
@@ -51,6 +53,7 @@ func NewStandalone(cfg WorkerConfig, plugins Plugins, log *slog.Logger) *Standal
 		levels:     loglevel.Of(log),
 		log:        named(log, standaloneLogger),
 		connectors: make(map[string]*configured),
+		dividing:   make(map[string]bool),
 	}
 	s.worker = NewWorker(cfg, plugins, s.offsets, standaloneListener{s}, log)
 	return s
@@ -66,7 +69,7 @@ func (l standaloneListener) TaskState(id TaskID, s InstanceStatus) { l.s.statuse
 func (l standaloneListener) TopicUsed(id TaskID, topic string) {
 	l.s.statuses.PutTopic(id.Connector, topic)
 }
-func (l standaloneListener) TasksChanged(name string) { go l.s.divideAnew(name) }
+func (l standaloneListener) TasksChanged(name string) { l.s.later(name) }
 
 // Config implements Herder.
 func (s *Standalone) Config() WorkerConfig { return s.worker.Config() }
@@ -275,7 +278,10 @@ func (s *Standalone) start(ctx context.Context, name string, c *configured) (Con
 	s.setConnector(name, c)
 	err := s.worker.StartConnector(ctx, name, c.props, c.target)
 	if err == nil && c.target == Running {
-		err = s.divide(ctx, name)
+		if err = s.divide(ctx, name); err != nil && retriable(err) { // it comes by itself
+			s.later(name)
+			err = nil
+		}
 	}
 	if err != nil {
 		var refused *RefusedError
@@ -289,11 +295,16 @@ func (s *Standalone) start(ctx context.Context, name string, c *configured) (Con
 
 // divide makes the tasks of a connector anew and starts them. To be called under life.
 func (s *Standalone) divide(ctx context.Context, name string) error {
-	c := s.connector(name)
 	configs, err := s.worker.TaskConfigs(ctx, name)
 	if err != nil {
 		return err
 	}
+	return s.startTasks(ctx, name, configs)
+}
+
+// startTasks starts tasks in place of those that a connector has. To be called under life.
+func (s *Standalone) startTasks(ctx context.Context, name string, configs []map[string]string) error {
+	c := s.connector(name)
 	s.removeTasks(ctx, name)
 	s.setConnector(name, &configured{props: c.props, target: c.target, tasks: configs})
 	for n, props := range configs {
@@ -304,16 +315,63 @@ func (s *Standalone) divide(ctx context.Context, name string) error {
 	return nil
 }
 
-// divideAnew is divide because the connector asked for it.
-func (s *Standalone) divideAnew(name string) {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if c := s.connector(name); c == nil || c.target != Running {
+// later divides the work of a connector anew, as often as it takes. What is under way for a connector counts for whoever asks meanwhile.
+func (s *Standalone) later(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, asked := s.dividing[name]; asked {
+		s.dividing[name] = true
 		return
 	}
-	if err := s.divide(context.Background(), name); err != nil {
+	s.dividing[name] = false
+	go func() { // ends with the worker at the latest
+		wait := backoff{first: restartFirst, most: restartMost}
+		for {
+			again := s.divideAnew(name)
+			if !again && s.divided(name) {
+				return
+			}
+			if !again {
+				wait.reset()
+				continue
+			}
+			select {
+			case <-time.After(wait.delay()):
+			case <-s.worker.over:
+				return
+			}
+		}
+	}()
+}
+
+// divided ends what later began, unless somebody has asked for more.
+func (s *Standalone) divided(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dividing[name] {
+		s.dividing[name] = false
+		return false
+	}
+	delete(s.dividing, name)
+	return true
+}
+
+// divideAnew divides the work of a connector that runs, and leaves its tasks alone if nothing has changed. It tells whether to try again.
+func (s *Standalone) divideAnew(name string) (again bool) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	c := s.connector(name)
+	if c == nil || c.target != Running {
+		return false
+	}
+	configs, err := s.worker.TaskConfigs(context.Background(), name)
+	if err == nil && !slices.EqualFunc(configs, c.tasks, maps.Equal) {
+		err = s.startTasks(context.Background(), name, configs)
+	}
+	if err != nil && !retriable(err) && !errors.Is(err, errOver) {
 		s.log.Error("cannot divide the work of the connector anew", "connector", name, "error", err)
 	}
+	return err != nil && retriable(err)
 }
 
 // removeTasks stops the tasks of a connector and forgets them. To be called under life.

@@ -29,7 +29,9 @@ func (s *Standalone) SetTarget(ctx context.Context, name string, target State) e
 	s.setConnector(name, &configured{props: c.props, target: target, tasks: s.connector(name).tasks})
 	s.worker.SetTarget(ctx, name, target)
 	if target == Running && s.mustDivide(ctx, name) {
-		if err := s.divide(ctx, name); err != nil { // its state tells; the request was to aim at that
+		if err := s.divide(ctx, name); err != nil && retriable(err) {
+			s.later(name)
+		} else if err != nil { // its state tells; the request was to aim at that
 			s.log.Warn("the connector cannot be resumed", "connector", name, "error", err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
 // Back-off of tasks that failed with a retriable error.
@@ -69,7 +71,7 @@ func (w *Worker) supervise(ctx, hard context.Context, t *task) {
 		t.meter.is(restarting)
 		w.meter.restarts.Add(1)
 		log.Warn("the task failed, starting it again from the stored offset", "error", err, "wait", d, "failures", failures)
-		pause(ctx, d)
+		pause.For(ctx, d)
 	}
 }
 
@@ -80,7 +82,9 @@ func (w *Worker) live(ctx, hard context.Context, t *task) (progress bool, err er
 	}
 	c := t.c
 	log := c.taskLogger(t.id)
-	kafka, report := w.newClients(w.cfg.optionsFor(t.id, &c.config), &c.config, c.plugin.Kind, log)
+	options := w.cfg.optionsFor(t.id, &c.config)
+	options.lease = w.lease
+	kafka, report := w.newClients(options, &c.config, c.plugin.Kind, log)
 	if err := report.Err(); err != nil {
 		return false, err
 	}

@@ -261,9 +261,12 @@ func (g *gate) open() {
 	}
 }
 
+// closed tells whether who comes has to wait. A nil gate is open.
+func (g *gate) closed() bool { return g != nil && g.shut.Load() }
+
 // wait returns when the gate is open, or with the error of ctx. A nil gate is open.
 func (g *gate) wait(ctx context.Context) error {
-	for g != nil && g.shut.Load() {
+	for g.closed() {
 		g.mu.Lock()
 		opened := g.opened
 		g.mu.Unlock()

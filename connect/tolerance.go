@@ -99,6 +99,19 @@ func (t *tolerance) sink(ctx context.Context, r *kafka.Record, at stage, err err
 	return nil
 }
 
+// report is sink for a record that the task has taken and leaves out on its own. tolerated says that the plugin's options want it, whatever
+// errors.tolerance is.
+func (t *tolerance) report(ctx context.Context, r *kafka.Record, err error, tolerated bool) error {
+	err = t.sink(ctx, r, stagePut, err)
+	var exceeded *toleranceError
+	if tolerated && errors.As(err, &exceeded) {
+		t.skipped.Add(1)
+		t.config.counts.left()
+		return nil
+	}
+	return err
+}
+
 // deadLetters is the dead letter queue of a task.
 type deadLetters struct {
 	id       TaskID
@@ -119,7 +132,7 @@ func (d *deadLetters) watch(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	case <-d.ended:
-		return fmt.Errorf("publish dead letters: %w", d.err)
+		return d.failure()
 	}
 }
 

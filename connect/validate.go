@@ -35,8 +35,9 @@ func (w *Worker) Validate(ctx context.Context, req Request) (ConfigInfos, error)
 	if err := w.checkTypes(c); err != nil {
 		return ConfigInfos{}, err
 	}
-	if p.source != nil && p.source.Check != nil && !req.Unasked {
-		e.merge(p.source.Check(ctx, maps.Clone(c.props)))
+	w.refuseTwice(c, &e.report)
+	if check := p.check(); check != nil && !req.Unasked {
+		e.merge(check(ctx, maps.Clone(c.props)))
 	}
 	infos := assemble(class, e.report.Errors, e.common, e.own, e.clients, e.converters)
 	infos.warnings = e.report.Warnings
@@ -199,6 +200,31 @@ func (w *Worker) examine(c *connector, null []string) *examination {
 		e.report.Warnings = append(e.report.Warnings, clients.Warnings...)
 	}
 	return e
+}
+
+// refuseTwice reports the lists of transforms and predicates in which something stands twice, in place of what else is wrong with them. A connector
+// that has them runs.
+func (w *Worker) refuseTwice(c *connector, r *config.Report) {
+	for _, of := range []struct {
+		option string
+		kind   Kind
+	}{{transformsOption, KindTransformation}, {predicatesOption, KindPredicate}} {
+		plugins := w.plugins.smts(of.kind)
+		for _, alias := range config.SplitList(c.props[of.option]) {
+			prefix := of.option + "." + alias + "."
+			at := findSMT(plugins, of.kind, strings.TrimSpace(c.props[prefix+"type"]))
+			if at < 0 || plugins[at].keys == nil {
+				continue
+			}
+			for _, k := range plugins[at].keys() {
+				list := config.SplitList(c.props[prefix+k.Name])
+				if slices.Sort(list); k.Distinct && len(slices.Compact(list)) < len(list) {
+					r.Errors = slices.DeleteFunc(r.Errors, func(p config.Problem) bool { return p.Name == prefix+k.Name })
+					r.Fail(prefix+k.Name, "Configuration '%s' values must not be duplicated.", k.Name)
+				}
+			}
+		}
+	}
 }
 
 // isMissing tells that an option is complained of because it is not given.

@@ -26,6 +26,19 @@ var parsedJavaOptions = sync.OnceValue(func() map[string][]javaClientOption {
 	return all
 })
 
+// javaClientClasses are the classes of Kafka's Java clients that their options may name: serializers, partitioners, callback handlers and the like.
+//
+//go:embed validateclasses.txt
+var javaClientClasses string
+
+var parsedJavaClasses = sync.OnceValue(func() []string { return strings.Fields(javaClientClasses) })
+
+// isClientClass tells a class of Kafka's Java clients.
+func isClientClass(name string) bool {
+	_, found := slices.BinarySearch(parsedJavaClasses(), name)
+	return found
+}
+
 type javaClientOption struct {
 	clients    string
 	typ        config.Type

@@ -39,22 +39,15 @@ func (w *Worker) commonSection(c *connector, null []string, r *config.Report) (s
 	s := c.section(keys, null)
 	s.version("connector.plugin.version", c.props, c.plugin.Version)
 	for option, workers := range map[string]ConverterConfig{"key.converter": w.cfg.KeyConverter, "value.converter": w.cfg.ValueConverter, "header.converter": w.cfg.HeaderConverter} {
-		if slices.Contains(null, option) {
-			s.definitions[s.find(option+".plugin.version")].Invisible = true
-			continue
-		}
 		s.converter(option, w, workers, c, r)
+		if slices.Contains(null, option) {
+			s.values[s.find(option)] = nil
+			s.definitions[s.find(option+".plugin.version")].Invisible = true
+		}
 	}
-	transforms := make([]smtPlugin, len(w.plugins.Transforms))
-	for i, p := range w.plugins.Transforms {
-		transforms[i] = smtPlugin{p.Class, p.Version, p.Keys}
-	}
-	s.addPlugins(transformsOption, "Transforms", "Transformation", listed(w.plugins.all(), KindTransformation), transforms, conditionKeys(), c, r)
-	predicates := make([]smtPlugin, len(w.plugins.Predicates))
-	for i, p := range w.plugins.Predicates {
-		predicates[i] = smtPlugin{p.Class, p.Version, p.Keys}
-	}
-	s.addPlugins(predicatesOption, "Predicates", "Predicate", listed(w.plugins.all(), KindPredicate), predicates, nil, c, r)
+	all := w.plugins.all()
+	s.addPlugins(smtOptions{transformsOption, "Transforms", "Transformation", KindTransformation, all, w.plugins.smts(KindTransformation), conditionKeys()}, c, r)
+	s.addPlugins(smtOptions{predicatesOption, "Predicates", "Predicate", KindPredicate, all, w.plugins.smts(KindPredicate), nil}, c, r)
 	return s, keys
 }
 
@@ -100,7 +93,11 @@ func (s *section) converter(option string, w *Worker, workers ConverterConfig, c
 	s.values[at] = &class
 	info := all[slices.IndexFunc(all, func(p PluginInfo) bool { return p.Class == class })]
 	s.version(version, c.props, info.Version)
-	if !given {
+	if !given { // of the worker's converter any version will do
+		text, given := c.props[version]
+		if _, err := parseVersionRange(text, given); err != nil {
+			r.Fail(version, "%v", err)
+		}
 		return
 	}
 	if class != converter.SimpleHeaderClass && info.Version != "" { // Kafka Connect counts it as a header converter too
@@ -126,11 +123,12 @@ func (s *section) noConverter(kind Kind, option, text string, given bool, w *Wor
 // existingClass tells a class that is there and is another kind of thing than was asked for.
 func existingClass(all []PluginInfo, name string) (class string, ok bool) {
 	name = strings.TrimSpace(name)
-	if isJavaClass(name) {
+	abstract := func(p PluginInfo) bool { return strings.HasPrefix(p.Class, name+"$") }
+	if isJavaClass(name) || slices.ContainsFunc(all, abstract) {
 		return name, true
 	}
-	at := slices.IndexFunc(all, func(p PluginInfo) bool { return p.Class == name })
-	return name, at >= 0
+	p, err := findPlugin(all, name)
+	return p.Class, err == nil
 }
 
 func isConverterOption(name string) bool {
@@ -161,6 +159,16 @@ func checkVersion(props map[string]string, classOption, versionOption string, p 
 type smtPlugin struct {
 	class, version string
 	keys           func() config.Keys
+	refused        bool
+}
+
+// smtOptions are the options of a list of transforms or predicates.
+type smtOptions struct {
+	option, group, label string // the list, and what clients are told of its members
+	kind                 Kind
+	all                  []PluginInfo // of every kind
+	plugins              []smtPlugin
+	workers              config.Keys // what the worker gives each of them
 }
 
 // conditionKeys are the options that the worker gives every transform.
@@ -174,44 +182,45 @@ func conditionKeys() config.Keys {
 }
 
 // addPlugins adds the options of what a list of names names.
-func (s *section) addPlugins(option, group, kind string, recommended []string, plugins []smtPlugin, workers config.Keys, c *connector, r *config.Report) {
+func (s *section) addPlugins(o smtOptions, c *connector, r *config.Report) {
 	var seen []string
-	for _, alias := range config.SplitList(c.props[option]) {
+	for _, alias := range config.SplitList(c.props[o.option]) {
 		if slices.Contains(seen, alias) {
 			continue
 		}
 		seen = append(seen, alias)
-		s.addPlugin(option+"."+alias+".", group+": "+alias, kind, alias, recommended, plugins, workers, c, r)
+		s.addPlugin(&o, alias, c, r)
 	}
 }
 
-func (s *section) addPlugin(prefix, group, kind, alias string, recommended []string, plugins []smtPlugin, workers config.Keys, c *connector, r *config.Report) {
+func (s *section) addPlugin(o *smtOptions, alias string, c *connector, r *config.Report) {
+	prefix, group := o.option+"."+alias+".", o.group+": "+alias
 	d := config.Definition{
-		Name: prefix + "type", Type: config.TypeClass, Required: true, Importance: config.High, Doc: "Class of the " + strings.ToLower(kind) + " " + alias + ".",
-		Group: group, Order: 0, Width: config.WidthLong, Label: kind + " type for " + alias, Recommended: recommended,
+		Name: prefix + "type", Type: config.TypeClass, Required: true, Importance: config.High, Doc: "Class of the " + strings.ToLower(o.label) + " " + alias + ".",
+		Group: group, Order: 0, Width: config.WidthLong, Label: o.label + " type for " + alias, Recommended: listed(o.all, o.kind),
 	}
 	version := config.Definition{
-		Name: prefix + "plugin.version", Type: config.TypeString, Importance: config.High, Doc: "Version of the " + strings.ToLower(kind) + " " + alias + " that is wanted.",
-		Group: group, Order: 1, Width: config.WidthLong, Label: kind + " version for " + alias,
+		Name: prefix + "plugin.version", Type: config.TypeString, Importance: config.High, Doc: "Version of the " + strings.ToLower(o.label) + " " + alias + " that is wanted.",
+		Group: group, Order: 1, Width: config.WidthLong, Label: o.label + " version for " + alias,
 	}
 	text := strings.TrimSpace(c.props[prefix+"type"])
-	at := findSMT(plugins, text)
+	at := findSMT(o.plugins, o.kind, text)
 	var value *string
-	switch {
-	case at >= 0:
-		value = &plugins[at].class
-	case isJavaClass(text) || len(variants(plugins, text)) > 0: // a class, but none of these
-		value = &text
+	if at >= 0 {
+		value = &o.plugins[at].class
+	} else if class, exists := existingClass(o.all, text); exists { // a class, but none of these
+		value = &class
 	}
 	s.add(d, value)
 	s.add(version, nil)
 	if text, given := c.props[version.Name]; given {
+		text = strings.TrimSpace(text)
 		s.values[len(s.values)-1] = &text
 	}
 	if at < 0 {
 		return
 	}
-	p := plugins[at]
+	p := o.plugins[at]
 	s.version(version.Name, c.props, p.version)
 	if p.keys == nil || !checkVersion(c.props, d.Name, version.Name, PluginInfo{Class: p.class, Version: p.version}, r) {
 		return
@@ -222,7 +231,7 @@ func (s *section) addPlugin(prefix, group, kind, alias string, recommended []str
 			props[rest] = text
 		}
 	}
-	s.embed(prefix, group, append(slices.Clone(workers), p.keys()...), props)
+	s.embed(prefix, group, append(slices.Clone(o.workers), p.keys()...), props)
 }
 
 // embed adds options of a plugin in the order of ConfigDef.embed: by group and place, then those without default, by importance and by name.

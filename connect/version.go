@@ -21,48 +21,63 @@ type versionBounds struct {
 // latestVersion asks for whatever there is.
 const latestVersion = "latest"
 
-// parseVersionRange reads a range. What is not given, and "latest", is nil: any version. The empty text is a range that no version is in.
+// parseVersionRange reads a range as Maven's VersionRange does. What is not given, and "latest", is nil: any version. The empty text is a range that
+// no version is in.
 func parseVersionRange(text string, given bool) (versionRange, error) {
 	if !given || text == latestVersion {
 		return nil, nil
 	}
-	rest := strings.TrimSpace(text)
-	if !strings.HasPrefix(rest, "[") && !strings.HasPrefix(rest, "(") {
-		if strings.ContainsAny(rest, "[]()") {
-			return nil, complaint("Invalid version range: %s", text)
-		}
-		rest = "[" + rest + "]"
+	spec := strings.TrimSpace(text)
+	r, rest, err := parseVersionSets(spec)
+	if err == nil && len(r) == 0 { // a version alone
+		spec = "[" + spec + "]"
+		r, rest, err = parseVersionSets(spec)
 	}
-	var r versionRange
-	for rest != "" {
-		if rest[0] != '[' && rest[0] != '(' {
-			return nil, complaint("Only fully-qualified sets allowed in multiple set scenario: %s", text)
-		}
-		end := strings.IndexAny(rest, "])")
-		if end < 0 {
-			return nil, complaint("Unbounded range: %s", text)
-		}
-		bounds, err := parseVersionBounds(rest[1:end], rest[0] == '[', rest[end] == ']')
-		if err != nil {
-			return nil, err
-		}
-		r = append(r, bounds)
-		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ","))
+	switch {
+	case err != nil:
+		return nil, err
+	case rest != "":
+		return nil, complaint("Only fully-qualified sets allowed in multiple set scenario: %s", spec)
 	}
 	return r, nil
 }
 
-func parseVersionBounds(text string, withLow, withHigh bool) (versionBounds, error) {
-	low, high, two := strings.Cut(text, ",")
+// parseVersionSets reads the intervals at the beginning of a text.
+func parseVersionSets(spec string) (r versionRange, rest string, err error) {
+	for rest = spec; strings.HasPrefix(rest, "[") || strings.HasPrefix(rest, "("); {
+		end := strings.IndexAny(rest, "])")
+		if end < 0 {
+			return nil, "", complaint("Unbounded range: %s", spec)
+		}
+		b, err := parseVersionBounds(rest[:end+1])
+		if err != nil {
+			return nil, "", err
+		}
+		if last := len(r) - 1; last >= 0 && r[last].high != "" && (b.low == "" || compareVersions(b.low, r[last].high) < 0) {
+			return nil, "", complaint("Ranges overlap: %s", spec)
+		}
+		r = append(r, b)
+		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ","))
+	}
+	return r, rest, nil
+}
+
+// parseVersionBounds reads one interval with its brackets.
+func parseVersionBounds(set string) (versionBounds, error) {
+	low, high, two := strings.Cut(strings.TrimSpace(set[1:len(set)-1]), ",")
 	low, high = strings.TrimSpace(low), strings.TrimSpace(high)
-	b := versionBounds{low: low, high: high, withLow: withLow, withHigh: withHigh}
-	switch {
-	case !two && !(withLow && withHigh):
-		return b, complaint("Single version must be surrounded by []: %s", text)
-	case !two:
-		b.high, b.one = low, true
-	case low != "" && high != "" && compareVersions(high, low) < 0:
-		return b, complaint("Range defies version ordering: %s", text)
+	b := versionBounds{low: low, high: high, withLow: set[0] == '[', withHigh: set[len(set)-1] == ']'}
+	both := b.withLow && b.withHigh
+	if !two {
+		if b.high, b.one = low, true; !both {
+			return b, complaint("Single version must be surrounded by []: %s", set)
+		}
+		return b, nil
+	}
+	if low != "" && high != "" {
+		if order := compareVersions(high, low); order < 0 || order == 0 && !both {
+			return b, complaint("Range defies version ordering: %s", set)
+		}
 	}
 	return b, nil
 }

@@ -40,6 +40,7 @@ type Worker struct {
 
 	distributed *Distributed           // nil: the worker is alone
 	guard       Guard                  // nil: nobody is asked
+	lease       func() bool            // whether tasks may still write; nil: they may
 	cluster     atomic.Pointer[string] // kafka_cluster_id, nil until a broker told it
 
 	// What a test replaces: the way to Kafka and to the registry.
@@ -84,6 +85,10 @@ func (w *Worker) Listening(port int) {
 	id := w.cfg.WorkerID(port)
 	w.id.Store(&id)
 }
+
+// Leased sets what tells whether the worker's tasks may still write: it is asked before each request of a source task's producer. To be called
+// before Run.
+func (w *Worker) Leased(lease func() bool) { w.lease = lease }
 
 // Config is the worker's configuration.
 func (w *Worker) Config() WorkerConfig { return w.cfg }

@@ -37,8 +37,8 @@ var (
 )
 
 // TestIntegrationWorkers has three worker processes share connectors on a real Kafka while one is killed with signal 9, all are restarted one by
-// one, and one is cut off from the network, each behind a proxy of its own. The logs of all workers must show that no task ever ran twice at a
-// time, and the topic must hold every line of every file.
+// one, one is cut off from the network, each behind a proxy of its own, and one is frozen for longer than its place in the group lasts. The logs of
+// all workers must show that no task ever ran twice at a time, and the topic must hold every line of every file.
 func TestIntegrationWorkers(t *testing.T) {
 	f := newFleet(t, *fleetConnectors)
 	f.phase("start", func() {
@@ -64,6 +64,12 @@ func TestIntegrationWorkers(t *testing.T) {
 		f.broker.Proxy(2).Cut()
 		f.waitRunning(f.others(w)...)
 		f.broker.Proxy(2).Heal()
+	})
+	f.phase("freeze", func() {
+		w := f.workers[0]
+		w.freeze()
+		f.waitRunning(f.others(w)...)
+		w.thaw()
 	})
 	f.mayhem()
 	f.stopLoad()
@@ -102,7 +108,11 @@ type fleetWorker struct {
 type fleetLog struct {
 	path   string
 	killed time.Time // with signal 9; zero: it ended by itself
+	frozen []freeze
 }
+
+// freeze is when a process stood still; zero: it does yet.
+type freeze struct{ from, to time.Time }
 
 const (
 	fleetTopic   = "fleet"
@@ -200,7 +210,7 @@ func (f *fleet) mayhem() {
 		i := f.rand.IntN(len(f.workers))
 		w := f.workers[i]
 		away := time.Duration(f.rand.IntN(9000)) * time.Millisecond
-		switch f.rand.IntN(4) {
+		switch f.rand.IntN(5) {
 		case 0:
 			f.phase(fmt.Sprintf("%d: kill %d", n, i), func() { w.kill9(); pauseFor(f, away); w.start() })
 		case 1:
@@ -216,6 +226,8 @@ func (f *fleet) mayhem() {
 				f.broker.Proxy(j).Heal()
 				w.start()
 			})
+		case 4:
+			f.phase(fmt.Sprintf("%d: freeze %d", n, i), func() { w.freeze(); pauseFor(f, away); w.thaw() })
 		}
 	}
 }
@@ -268,11 +280,42 @@ func (w *fleetWorker) kill9() {
 	if w.cmd == nil {
 		return
 	}
+	_ = w.cmd.Process.Signal(syscall.SIGCONT) // in case it is frozen
 	_ = w.cmd.Process.Kill()
 	_ = w.cmd.Wait()
 	w.logs[len(w.logs)-1].killed = time.Now()
 	w.log.Close()
 	w.cmd = nil
+}
+
+// freeze has it stand still.
+func (w *fleetWorker) freeze() {
+	w.Helper()
+	l := w.logs[len(w.logs)-1]
+	l.frozen = append(l.frozen, freeze{from: time.Now()})
+	if err := w.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// thaw has it go on, and waits until it has stopped what it has lost.
+func (w *fleetWorker) thaw() {
+	w.Helper()
+	l := w.logs[len(w.logs)-1]
+	z := &l.frozen[len(l.frozen)-1]
+	z.to = time.Now()
+	if err := w.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		w.Fatal(err)
+	}
+	if z.to.Sub(z.from) <= fleetSession {
+		return
+	}
+	unaware := func(x life) bool { return x.from.Before(z.from) && x.to.IsZero() }
+	for deadline := z.to.Add(10 * wakesWithin); slices.ContainsFunc(w.livesIn(w, l), unaware); pauseFor(w.fleet, 20*time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.Fatalf("worker %d was frozen for %v and still runs its tasks %v later", w.number, z.to.Sub(z.from), time.Since(z.to))
+		}
+	}
 }
 
 // terminate stops it in order.
@@ -435,7 +478,26 @@ func (f *fleet) livesIn(w *fleetWorker, l *fleetLog) (all []life) {
 	for _, i := range open {
 		all[i].to = l.killed
 	}
+	for i := range all {
+		all[i].freeze(l.frozen)
+	}
 	return all
+}
+
+// wakesWithin is how long a worker that was frozen may take to stop its tasks: they are the first thing that it sees to.
+const wakesWithin = time.Second
+
+// freeze ends a life with the freeze in which its worker lost its place: frozen, a task does nothing, and it is stopped as soon as its worker is not.
+// One that goes on after that for longer is left as it is, so that it shows beside the next one.
+func (l *life) freeze(frozen []freeze) {
+	for _, z := range frozen {
+		if l.from.Before(z.from) && z.to.IsZero() && time.Since(z.from) > fleetSession/2 { // others will run it
+			l.to = z.from
+		}
+		if l.from.Before(z.from) && !z.to.IsZero() && l.to.After(z.to) && l.to.Before(z.to.Add(wakesWithin)) {
+			l.to = z.from
+		}
+	}
 }
 
 // field is the value of a name in a line of the log.

@@ -20,6 +20,7 @@ import (
 	"github.com/tandem-cdc/tandem/internal/golden"
 	"github.com/tandem-cdc/tandem/kafka/client"
 	"github.com/tandem-cdc/tandem/schema/converter"
+	"github.com/tandem-cdc/tandem/sink/elasticsearch"
 	"github.com/tandem-cdc/tandem/sink/sqldb"
 )
 
@@ -35,6 +36,9 @@ func docsPages() []docsPage {
 	return []docsPage{
 		{"postgres-source.md", postgresSourcePage()},
 		{"jdbc-sink.md", jdbcSinkPage()},
+		{"jdbc-source.md", jdbcSourcePage()},
+		{"elasticsearch-sink.md", elasticsearchSinkPage()},
+		{"s3-sink.md", s3SinkPage()},
 		{"file.md", filePage()},
 		{"connectors.md", connectorsPage()},
 		{"worker.md", workerPage()},
@@ -55,10 +59,22 @@ func postgresSourcePage() config.Page {
 }
 
 func jdbcSinkPage() config.Page {
-	c := sqldb.DefaultConfig()
 	return config.Page{
-		Title:    "The relational sink connector",
-		Intro:    "`connector.class=io.debezium.connector.jdbc.JdbcSinkConnector`, into PostgreSQL. The options of every connector, [connectors.md](connectors.md), hold beside these.",
+		Title: "The relational sink connector",
+		Intro: "One sink under the names, and with the options, of two connectors. What it does stands in [jdbc-sink.md](../connectors/jdbc-sink.md). The options of every connector, [connectors.md](connectors.md), hold beside these.",
+		Sections: []config.Section{
+			{Title: "Confluent's options", Keys: sqldb.Confluent.Keys(), Intro: "`connector.class=" + sqldb.Confluent.Class + "`."},
+			{Title: "Debezium's options", Keys: sqldb.Debezium.Keys(), Intro: "`connector.class=" + sqldb.Debezium.Class + "`."},
+		},
+	}
+}
+
+func elasticsearchSinkPage() config.Page {
+	c := elasticsearch.DefaultConfig()
+	return config.Page{
+		Title: "The Elasticsearch sink connector",
+		Intro: "`connector.class=" + elasticsearch.Class + "`, into Elasticsearch and OpenSearch. What it does stands in [elasticsearch-sink.md](../connectors/elasticsearch-sink.md). " +
+			"The options of every connector, [connectors.md](connectors.md), hold beside these.",
 		Sections: []config.Section{{Keys: c.Keys()}},
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"github.com/tandem-cdc/tandem/connect"
 	kafkatransform "github.com/tandem-cdc/tandem/connect/transform"
 	"github.com/tandem-cdc/tandem/envelope/transform"
-	"github.com/tandem-cdc/tandem/internal/config"
-	"github.com/tandem-cdc/tandem/sink"
-	"github.com/tandem-cdc/tandem/sink/sqldb"
 )
 
 // debeziumVersion is the release whose behaviour the connectors have; clients of the REST API ask for it.
@@ -19,7 +16,7 @@ const debeziumVersion = "3.7.0.Final"
 // plugins is the list of connectors and transforms.
 func plugins() connect.Plugins {
 	return connect.Plugins{
-		Sources: []connect.Source{fileSource, {
+		Sources: []connect.Source{fileSource, jdbcSource(), {
 			Class:       source.Class,
 			Version:     debeziumVersion,
 			Keys:        source.ListedKeys,
@@ -32,24 +29,7 @@ func plugins() connect.Plugins {
 					StoredOffset: env.StoredOffset, ReadSignals: readSignals})
 			},
 		}},
-		Sinks: []connect.Sink{fileSink, {
-			Class:     "io.debezium.connector.jdbc.JdbcSinkConnector",
-			TaskClass: "io.debezium.connector.jdbc.JdbcSinkConnectorTask",
-			Version:   debeziumVersion,
-			Keys:      func() config.Keys { c := sqldb.DefaultConfig(); return c.Keys() },
-			Validate: func(props map[string]string) config.Report {
-				_, report := sqldb.Parse(props)
-				return report
-			},
-			NewTask: func(props map[string]string, env connect.Env) (sink.Task, error) {
-				c, report := sqldb.Parse(props)
-				if err := report.Err(); err != nil {
-					return nil, err
-				}
-				return sqldb.New(c, env.Connector, env.Log), nil
-			},
-			AlterOffsets: forgetPositions,
-		}},
+		Sinks:      append([]connect.Sink{fileSink, s3Sink, elasticsearchSink}, jdbcSinks()...),
 		Transforms: transforms(),
 		Predicates: predicates(),
 	}

@@ -21,7 +21,9 @@ import (
 
 	"github.com/tandem-cdc/tandem/internal/embedded"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
+	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
+	"github.com/tandem-cdc/tandem/sink/sqldb"
 )
 
 // rig is a database, a broker and a registry, and files that speak of them.
@@ -123,8 +125,8 @@ func (r *rig) validate(files ...string) (code int, verdicts []verdict) {
 	return code, document.Connectors
 }
 
-// untouched checks that the command left nothing behind.
-func (r *rig) untouched() {
+// untouched checks that the command left nothing behind, beside the topics that the test made.
+func (r *rig) untouched(made ...string) {
 	r.Helper()
 	var slots, publications int
 	if err := r.conn.QueryRow(r.Context(), "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()), (SELECT count(*) FROM pg_publication)").Scan(&slots, &publications); err != nil {
@@ -143,8 +145,8 @@ func (r *rig) untouched() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	if slots != 0 || publications != 0 || strings.TrimSpace(string(subjects)) != "[]" || len(topics) != 1 {
-		r.Errorf("after validate there are %d slots, %d publications, subjects %s and topics %v, want none but the topic orders", slots, publications, subjects, topics)
+	if slots != 0 || publications != 0 || strings.TrimSpace(string(subjects)) != "[]" || len(topics) != 1+len(made) {
+		r.Errorf("after validate there are %d slots, %d publications, subjects %s and topics %v, want none but the topics orders and %q", slots, publications, subjects, topics, made)
 	}
 }
 
@@ -227,7 +229,7 @@ func TestValidateProblems(t *testing.T) {
 		{"no database", r.connector(free), "Connection to", ""},
 		{"wrong option", r.connector(map[string]string{"snapshot.mode": "sometimes"}), "Value must be one of", ""},
 		{"found at the start only", r.connector(map[string]string{"topic.creation.default.replication.factor": "1", "table.include.list": "public.log"}), `Missing required configuration "topic.creation.default.partitions"`, ""},
-		{"no class", r.file("x.properties", map[string]string{"name": "x", "connector.class": "Nope"}), "there are io.debezium.connector.jdbc.JdbcSinkConnector", ""},
+		{"no class", r.file("x.properties", map[string]string{"name": "x", "connector.class": "Nope"}), "io.debezium.connector.jdbc.JdbcSinkConnector, ", ""},
 		{"no file", filepath.Join(t.TempDir(), "none.json"), "none.json", ""},
 	} {
 		code, verdicts := r.validate(c.file)
@@ -323,5 +325,86 @@ func TestValidateText(t *testing.T) {
 	}
 	if code := run(t.Context(), &console{out: io.Discard, err: &errs}, []string{"validate"}); code != 1 {
 		t.Errorf("validate without files = %d, want 1", code)
+	}
+}
+
+// TestValidateFit: the last record of each topic is compared with the columns of its table, which stay as they are.
+func TestValidateFit(t *testing.T) {
+	r := newRig(t, `CREATE TABLE fits (id int PRIMARY KEY, name text); CREATE TABLE narrow (id int PRIMARY KEY);
+		CREATE TABLE keyless (id int, name text)`)
+	row := func(id string) string {
+		return `{"schema":{"type":"struct","fields":[{"field":"id","type":"int32"},{"field":"name","type":"string","optional":true}]},"payload":{"id":` + id + `,"name":"x"}}`
+	}
+	const key = `{"schema":{"type":"struct","fields":[{"field":"id","type":"int32"}]},"payload":{"id":1}}`
+	var records []kafka.Record
+	for _, topic := range []string{"fits", "narrow", "keyless", "absent"} {
+		records = append(records, kafka.Record{Topic: topic, Key: []byte(key), Value: []byte("not what is asked for")}, kafka.Record{Topic: topic, Key: []byte(key), Value: []byte(row("1"))},
+			kafka.Record{Topic: topic, Key: []byte(key)})
+	}
+	records = append(records, kafka.Record{Topic: "broken", Key: []byte(key), Value: []byte("{")})
+	r.produce(records...)
+	password, _ := r.database.User.Password()
+	props := map[string]string{"name": "lake", "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector", "topics": "fits,narrow,keyless,absent,broken,orders", "insert.mode": "upsert",
+		"primary.key.mode": "record_key", "schema.evolution": "basic", "connection.url": "jdbc:postgresql://" + r.database.Host + r.database.Path,
+		"connection.username": r.database.User.Username(), "connection.password": password,
+		"key.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter": "org.apache.kafka.connect.json.JsonConverter"}
+	_, verdicts := r.validate(r.file("lake.properties", props))
+	v := verdicts[0]
+	if v.Plan == nil {
+		t.Fatalf("verdict %+v, want a plan", v)
+	}
+	got := make(map[string]sqldb.Fitting)
+	for _, f := range v.Plan.Fit {
+		got[f.Topic] = f
+	}
+	for topic, want := range map[string]sqldb.Fitting{
+		"fits":    {Topic: "fits", Table: "public.fits"},
+		"narrow":  {Topic: "narrow", Table: "public.narrow", Adds: []string{"name"}},
+		"absent":  {Topic: "absent", Table: "absent", Creates: []string{"id", "name"}},
+		"keyless": {Topic: "keyless", Table: "public.keyless", Problem: "no primary key or unique constraint on (id)"},
+	} {
+		f := got[topic]
+		if !strings.Contains(f.Problem, want.Problem) || want.Problem == "" && f.Problem != "" {
+			t.Errorf("problem of topic %s = %q, want %q", topic, f.Problem, want.Problem)
+		}
+		f.Problem, want.Problem = "", ""
+		if diff := cmp.Diff(want, f); diff != "" {
+			t.Errorf("fit of topic %s differs (-want +got)\n%s", topic, diff)
+		}
+	}
+	if len(got) != 4 || !strings.Contains(strings.Join(v.Problems, "\n"), "the record at offset 0 of partition 0 of topic broken: convert the value: ") {
+		t.Errorf("%d topics were compared, problems %q, want four, and one of the topic broken", len(got), v.Problems)
+	}
+	props["schema.evolution"] = "none"
+	if _, verdicts = r.validate(r.file("lake.properties", props)); !strings.Contains(strings.Join(verdicts[0].Problems, "\n"), "the last record of topic narrow: ") {
+		t.Errorf("problems with schema.evolution=none = %q, want one of the topic narrow", verdicts[0].Problems)
+	}
+	var columns int
+	if err := r.conn.QueryRow(t.Context(), "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public'").Scan(&columns); err != nil || columns != 5 {
+		t.Errorf("after validate there are %d columns, %v, want 5", columns, err)
+	}
+	r.untouched("fits", "narrow", "keyless", "absent", "broken")
+}
+
+// produce writes records to the broker.
+func (r *rig) produce(records ...kafka.Record) {
+	r.Helper()
+	c := client.DefaultConfig(client.ForProducer)
+	c.Brokers = []string{r.broker.Addr()}
+	p := client.NewProducer(c)
+	ctx, cancel := context.WithCancel(r.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	for i := range records {
+		if err := p.Send(ctx, &records[i]); err != nil {
+			r.Fatal(err)
+		}
+	}
+	if err := p.WaitAcked(ctx, uint64(len(records))); err != nil {
+		r.Fatal(err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		r.Fatal(err)
 	}
 }

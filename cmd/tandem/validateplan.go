@@ -18,10 +18,11 @@ import (
 
 // plan is what a connector would find and do outside of Kafka.
 type plan struct {
-	Source *source.Survey `json:"source,omitempty"`
-	Target *sqldb.Survey  `json:"target,omitempty"`
-	File   string         `json:"file,omitempty"`
-	Group  string         `json:"group,omitempty"` // consumer group of a sink
+	Source *source.Survey  `json:"source,omitempty"`
+	Target *sqldb.Survey   `json:"target,omitempty"`
+	Fit    []sqldb.Fitting `json:"fit,omitempty"` // of the last record of each topic into its table
+	File   string          `json:"file,omitempty"`
+	Group  string          `json:"group,omitempty"` // consumer group of a sink
 }
 
 // topicUse is a topic that a connector would write or read.
@@ -252,9 +253,13 @@ func (r *rehearsal) sink(ctx context.Context) {
 
 // target surveys the database that the relational sink writes to.
 func (r *rehearsal) target(ctx context.Context, topics []string) {
-	c, report := sqldb.Parse(r.Props)
-	if report.Err() != nil {
+	family := sqldb.FamilyOf(r.Class)
+	if family == nil {
 		return // another plugin's
+	}
+	c, report := family.Parse(r.Props)
+	if report.Err() != nil {
+		return // it was said
 	}
 	survey, err := sqldb.Inspect(ctx, c, r.out.Name, topics)
 	if err != nil {
@@ -264,6 +269,7 @@ func (r *rehearsal) target(ctx context.Context, topics []string) {
 	r.out.Plan.Target = survey
 	r.out.Problems = append(r.out.Problems, survey.Problems...)
 	r.out.Notices = append(r.out.Notices, survey.Warnings...)
+	r.fit(ctx, c)
 }
 
 // madeUp gives a record values that fit its schemas: those of a row that was read, empty in all its columns.

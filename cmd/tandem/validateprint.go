@@ -62,6 +62,9 @@ func (p *plan) print(w io.Writer) {
 	if p.Target != nil {
 		printTarget(w, p.Target)
 	}
+	if len(p.Fit) > 0 {
+		printFits(w, p.Fit)
+	}
 	if p.File != "" {
 		fmt.Fprintf(w, "\nfile %s\n", p.File)
 	}

@@ -35,7 +35,8 @@ type brokers struct {
 
 func startBrokers(t *testing.T) *brokers {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Millisecond), kfake.AllowAutoTopicCreation())
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Millisecond), kfake.AllowAutoTopicCreation(),
+		kfake.DefaultNumPartitions(1)) // as the recorded broker: records without key all go to one partition
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,10 +52,38 @@ type runs struct {
 	changed chan struct{}
 	starts  map[connect.TaskID]int
 	twice   []string
+	work    map[string]int    // by connector: how many tasks its work makes now, else option tasks says it
+	fault   error             // of dividing that work
+	changes map[string]func() // by connector: what its Watch was given
 }
 
 func newRuns(t *testing.T) *runs {
-	return &runs{t: t, running: make(map[connect.TaskID][]string), changed: make(chan struct{}), starts: make(map[connect.TaskID]int)}
+	return &runs{t: t, running: make(map[connect.TaskID][]string), changed: make(chan struct{}), starts: make(map[connect.TaskID]int),
+		work: make(map[string]int), changes: make(map[string]func())}
+}
+
+// works gives connectors another amount of work, and tells them of it.
+func (r *runs) works(tasks int, connectors ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range connectors {
+		r.work[name] = tasks
+		r.changes[name]()
+	}
+}
+
+// fails makes dividing the work fail, until it is called with nil.
+func (r *runs) fails(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fault = err
+}
+
+func (r *runs) workOf(name string) (tasks int, known bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	tasks, known = r.work[name]
+	return tasks, known, r.fault
 }
 
 func (r *runs) begin(id connect.TaskID, worker string) {
@@ -141,7 +170,10 @@ func (r *runs) ticks(worker string) connect.Source {
 		Class: tickClass, TaskClass: "test.TickSourceTask", Version: "1",
 		Validate: func(map[string]string) config.Report { return config.Report{} },
 		TaskConfigs: func(props map[string]string, most int) ([]map[string]string, error) {
-			n, err := strconv.Atoi(props["tasks"])
+			n, known, err := r.workOf(props["name"])
+			if err == nil && !known {
+				n, err = strconv.Atoi(props["tasks"])
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -152,6 +184,13 @@ func (r *runs) ticks(worker string) connect.Source {
 				configs = append(configs, c)
 			}
 			return configs, nil
+		},
+		Watch: func(ctx context.Context, props map[string]string, changed func()) error {
+			r.mu.Lock()
+			r.changes[props["name"]] = changed
+			r.mu.Unlock()
+			<-ctx.Done()
+			return nil
 		},
 		NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
 			if props["fail"] != "" {

@@ -11,8 +11,9 @@
 // its work. A loss of the membership stops tasks from its own goroutine, beside the loop, for the loop may be waiting for Kafka then.
 //
 // That no task runs twice rests on this: tasks are started under the gate and while the membership lasts; they are stopped, or cut off, before the
-// coordinator can have given the place away (client.GroupMember counts from when the last acknowledged heartbeat was sent); and the leader gives
-// nothing to a worker that another one says it has.
+// coordinator can have given the place away (client.GroupMember counts from when the last acknowledged heartbeat was sent); what writes, writes under
+// a lease that ends then, should nobody have come to stop it (client.GroupMember.Holds); and the leader gives nothing to a worker that another one
+// says it has.
 //
 // Deliberately absent: what runs, which is connect's, and forwarding of requests, which is connect/rest's.
 package distributed

@@ -130,6 +130,8 @@ func New(cfg connect.WorkerConfig, plugins connect.Plugins, log *slog.Logger) (*
 	h.member = client.NewGroupMember(c, client.GroupConfig{Group: d.Group, Type: "connect", Session: d.Session, Heartbeat: d.Heartbeat, Rebalance: d.Rebalance})
 	h.worker = connect.NewWorker(cfg, plugins, h.offsets, listener{h}, log)
 	h.worker.Guarded(guard{h})
+	h.worker.Leased(h.member.Holds)
+	h.offsets.lease = h.member.Holds
 	h.worker.InGroup(connect.Distributed{Group: d.Group, ExactlyOnce: d.ExactlyOnce == connect.ExactlyOnceEnabled})
 	return h, nil
 }

@@ -3,12 +3,14 @@ package distributed
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 
 	"github.com/tandem-cdc/tandem/connect"
 	"github.com/tandem-cdc/tandem/kafka"
+	"github.com/tandem-cdc/tandem/kafka/client"
 )
 
 // offsetTopic is connect.OffsetStore in the offset topic, whose records are Kafka Connect's: key ["connector",{partition}], value {offset}, both
@@ -16,6 +18,7 @@ import (
 type offsetTopic struct {
 	log   *slog.Logger
 	topic *topicLog
+	lease func() bool // whether this worker may still write offsets; nil: it may
 
 	mu      sync.Mutex // guards entries
 	entries map[string][]byte
@@ -51,6 +54,9 @@ func (o *offsetTopic) Get(ctx context.Context, connector string, partition []byt
 
 // Put implements connect.OffsetStore.
 func (o *offsetTopic) Put(ctx context.Context, connector string, offsets ...connect.PartitionOffset) error {
+	if o.lease != nil && !o.lease() {
+		return fmt.Errorf("store offsets of connector %s: %w", connector, client.ErrMembershipLost)
+	}
 	records := make([]kafka.Record, len(offsets))
 	for i, offset := range offsets {
 		records[i] = kafka.Record{Key: connect.OffsetKey(connector, offset.Partition), Value: offset.Offset}

@@ -117,6 +117,17 @@ func (h *Herder) lead(ctx context.Context, f func(ctx context.Context) error) er
 	})
 }
 
+// leadsFor refuses, within the loop, what is only the leader's to do, and for a connector that is there.
+func (h *Herder) leadsFor(name string) error {
+	if !h.place.leads() {
+		return &connect.RedirectError{URL: h.place.leaderURL}
+	}
+	if !h.state.has(name) {
+		return notFound(name)
+	}
+	return nil
+}
+
 // Create implements connect.Herder.
 func (h *Herder) Create(ctx context.Context, req connect.Request) (info connect.ConnectorInfo, err error) {
 	props, err := connect.WithName(req.Name, req.Config)
@@ -381,11 +392,8 @@ func (h *Herder) PutTaskConfigs(ctx context.Context, name string, configs []map[
 		if err := h.verify(auth); err != nil {
 			return err
 		}
-		switch {
-		case !h.place.leads():
-			return &connect.RedirectError{URL: h.place.leaderURL}
-		case !h.state.has(name):
-			return notFound(name)
+		if err := h.leadsFor(name); err != nil {
+			return err
 		}
 		h.at("writing the configurations of tasks of " + name)
 		return h.configs.putTasks(h.place.tenure, name, configs)
@@ -417,12 +425,10 @@ func (h *Herder) fenceAs(ctx context.Context, name string, allowed func() error)
 		if err := allowed(); err != nil {
 			return err
 		}
-		switch {
-		case !h.place.leads():
-			return &connect.RedirectError{URL: h.place.leaderURL}
-		case !h.state.has(name):
-			return notFound(name)
-		case h.worker.KindOf(h.state.connectors[name]) != connect.KindSource:
+		if err := h.leadsFor(name); err != nil {
+			return err
+		}
+		if h.worker.KindOf(h.state.connectors[name]) != connect.KindSource {
 			return refused(connect.Internal, "Connector %s is not a source connector", name)
 		}
 		if h.state.unfenced[name] {

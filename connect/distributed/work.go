@@ -307,6 +307,9 @@ const (
 // divideOnce asks and publishes: an error is worth another try.
 func (h *Herder) divideOnce(ctx context.Context, name string) error {
 	configs, err := h.worker.TaskConfigs(ctx, name)
+	if err != nil && retriable(err) {
+		return err
+	}
 	if err != nil { // the connector says it in its state, or does not run here any more
 		h.log.Info("the work of a connector is not divided", "connector", name, "error", err)
 		return nil

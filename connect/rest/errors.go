@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"slices"
 	"strings"
@@ -113,12 +114,12 @@ func writeOptions(rw http.ResponseWriter, res *resource, accept string) int {
 	return http.StatusOK
 }
 
-// writeAmbiguous answers as Jetty to a path that it does not take.
-func writeAmbiguous(rw http.ResponseWriter, why string) int {
+// writeRefused answers as Jetty to a request that it does not take.
+func writeRefused(rw http.ResponseWriter, uri, why string) int {
 	rw.Header().Set("Content-Type", "text/html;charset=iso-8859-1")
 	rw.WriteHeader(http.StatusBadRequest)
 	fmt.Fprintf(rw, "<html>\n<head>\n<meta http-equiv=\"Content-Type\" content=\"text/html;charset=ISO-8859-1\"/>\n<title>Error 400 %[1]s</title>\n</head>\n"+
-		"<body>\n<h2>HTTP ERROR 400 %[1]s</h2>\n<table>\n<tr><th>URI:</th><td>/badURI</td></tr>\n<tr><th>STATUS:</th><td>400</td></tr>\n"+
-		"<tr><th>MESSAGE:</th><td>%[1]s</td></tr>\n</table>\n</body>\n</html>\n", why)
+		"<body>\n<h2>HTTP ERROR 400 %[1]s</h2>\n<table>\n<tr><th>URI:</th><td>%[2]s</td></tr>\n<tr><th>STATUS:</th><td>400</td></tr>\n"+
+		"<tr><th>MESSAGE:</th><td>%[1]s</td></tr>\n</table>\n</body>\n</html>\n", why, html.EscapeString(uri))
 	return http.StatusBadRequest
 }

@@ -136,6 +136,8 @@ func TestRESTOptionsAreChecked(t *testing.T) {
 		{map[string]string{"listeners.https.ssl.keystore.location": "/not/there", "listeners": "https://127.0.0.1:0"}, "listeners.https.ssl.keystore.location"},
 		{map[string]string{"rest.advertised.listener": "https"}, "none of the listeners"},
 		{map[string]string{"admin.listeners": "ftp://x"}, "admin.listeners"},
+		{map[string]string{"admin.pprof.enable": "true"}, "set admin.listeners"},
+		{map[string]string{"admin.pprof.enable": "true", "admin.listeners": ""}, "set admin.listeners"},
 		{map[string]string{"response.http.headers.config": "put X: y"}, "none of set, add"},
 		{map[string]string{"response.http.headers.config": "set X"}, "not of the form"},
 		{map[string]string{"response.http.headers.config": "setDate Expires: soon"}, "milliseconds"},

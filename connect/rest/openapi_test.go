@@ -67,7 +67,7 @@ func readOpenAPI(t *testing.T) openAPI {
 // TestOpenAPI holds docs/openapi.yaml to the router: every path and method is described, and none more; what is referred to is there, and used.
 func TestOpenAPI(t *testing.T) {
 	doc := readOpenAPI(t)
-	var want []string
+	want := []string{"GET " + metricsPath}
 	a := new(api)
 	for _, res := range append(a.resources(), a.adminResources()...) {
 		for _, m := range res.methods {

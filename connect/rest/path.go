@@ -2,6 +2,7 @@ package rest
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,6 +40,28 @@ func (res *resource) match(escaped string, c *call) (bool, error) {
 		}
 	}
 	return true, err
+}
+
+// badHost tells a header Host that Jetty refuses, in its words: from HTTP/1.1 on there must be one, and a port must be one.
+func badHost(r *http.Request) string {
+	if r.Host == "" {
+		if r.ProtoAtLeast(1, 1) {
+			return "Blank Host"
+		}
+		return ""
+	}
+	name, port := r.Host, ""
+	at := strings.LastIndexByte(name, ':')
+	if at > strings.LastIndexByte(name, ']') {
+		name, port = name[:at], name[at+1:]
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "Bad HostPort"
+		}
+	}
+	if name == "" || strings.HasPrefix(name, "[") != strings.HasSuffix(name, "]") {
+		return "Bad HostPort"
+	}
+	return ""
 }
 
 // ambiguous tells paths that Jetty refuses, in its words.

@@ -71,8 +71,12 @@ func (a *api) handler(resources []resource, headers responseHeaders) http.Handle
 	cors := crossOrigin{origins: cfg.AllowOrigin, methods: cfg.AllowMethods}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		began := time.Now()
+		if why := badHost(r); why != "" {
+			writeRefused(rw, r.URL.RequestURI(), why)
+			return
+		}
 		headers.add(rw.Header(), began)
-		if cors.handled(rw, r) || a.auth.refused(rw, r) {
+		if a.server(rw, r) || cors.handled(rw, r) || a.auth.refused(rw, r) {
 			return
 		}
 		out, served := a.metrics(rw, r)
@@ -81,6 +85,19 @@ func (a *api) handler(resources []resource, headers responseHeaders) http.Handle
 		}
 		a.log.Debug("REST request", "method", r.Method, "path", r.URL.Path, "status", out, "from", r.RemoteAddr, "took", time.Since(began))
 	})
+}
+
+// server answers what is asked of the server itself, by an asterisk for the path: there is nothing, as on Jetty.
+func (a *api) server(rw http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case r.RequestURI != "*":
+		return false
+	case r.Method == http.MethodOptions:
+		rw.WriteHeader(http.StatusNotFound)
+	default:
+		writeRefused(rw, "*", "Bad URI path")
+	}
+	return true
 }
 
 // resources is the API: one line per path, the files beside this one per resource.
@@ -120,7 +137,7 @@ func (a *api) adminResources() []resource {
 // serve finds the resource and the method and writes the answer; it returns the status.
 func (a *api) serve(resources []resource, rw http.ResponseWriter, r *http.Request) int {
 	if why := ambiguous(r.URL); why != "" {
-		return writeAmbiguous(rw, why)
+		return writeRefused(rw, "/badURI", why)
 	}
 	escaped := r.URL.EscapedPath()
 	c := &call{Request: r}

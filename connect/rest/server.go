@@ -71,7 +71,11 @@ func (s *Server) Listen() ([]net.Addr, error) {
 		}
 	}
 	for _, listener := range cfg.REST.AdminListeners {
-		if _, err := s.listen("admin.listeners", listener, a.handler(admin, nil)); err != nil {
+		handler := a.handler(admin, nil)
+		if cfg.REST.AdminProfiles {
+			handler = a.profiled(handler)
+		}
+		if _, err := s.listen("admin.listeners", listener, handler); err != nil {
 			return nil, err
 		}
 	}
@@ -124,7 +128,9 @@ func (s *Server) Run(ctx context.Context) error {
 			Handler:           ln.handler,
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       30 * time.Second, // Jetty's
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+			// The handler answers them, as Jetty does.
+			DisableGeneralOptionsHandler: true,
+			ErrorLog:                     slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		}
 		s.log.Info("the REST API is served", "address", ln.url)
 		g.Go(func() error {

@@ -1,7 +1,9 @@
 package rest
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -89,5 +91,54 @@ func TestCrossOrigin(t *testing.T) {
 	got = resttest.Do(handler, "worker-1:8083", http.MethodGet, "/connectors", map[string]string{"Origin": "http://evil"}, nil)
 	if got.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("GET of another origin = %v", got.Header)
+	}
+}
+
+// TestRequestLines has what the real worker answered to requests that clients of a library cannot send.
+func TestRequestLines(t *testing.T) {
+	server := NewServer(newWorker(t, map[string]string{"listeners": "http://127.0.0.1:0"}), testLog())
+	addrs, err := server.Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Run(ctx) }()
+	for _, c := range []struct {
+		line, host string
+		status     int
+		body       string // what is in it; "": it is empty
+	}{
+		{"GET /connectors HTTP/1.1", "Host: a", 200, "[]"},
+		{"GET /connectors HTTP/1.1", "Host: [::1]:8083", 200, "[]"},
+		{"GET /connectors?a=1&b HTTP/1.1", "Host:", 400, "<tr><th>URI:</th><td>/connectors?a=1&amp;b</td></tr>\n<tr><th>STATUS:</th><td>400</td></tr>\n<tr><th>MESSAGE:</th><td>Blank Host</td></tr>"},
+		{"GET /connectors HTTP/1.0", "X: y", 200, "[]"},
+		{"GET /connectors HTTP/1.1", "Host: a:xx", 400, "Bad HostPort"},
+		{"GET /connectors HTTP/1.1", "Host: a:", 400, "Bad HostPort"},
+		{"GET /connectors HTTP/1.1", "Host: a:0", 400, "Bad HostPort"},
+		{"GET /connectors HTTP/1.1", "Host: a:99999", 400, "Bad HostPort"},
+		{"GET /connectors HTTP/1.1", "Host: :8083", 400, "Bad HostPort"},
+		{"GET /connectors HTTP/1.1", "Host: [::1", 400, "Bad HostPort"},
+		{"OPTIONS * HTTP/1.1", "Host: a", 404, ""},
+		{"GET * HTTP/1.1", "Host: a", 400, "Bad URI path"},
+	} {
+		conn, err := net.Dial("tcp", addrs[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%s\r\n%s\r\nConnection: close\r\n\r\n", c.line, c.host)
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s, %s: %v", c.line, c.host, err)
+		}
+		body, err := io.ReadAll(response.Body)
+		conn.Close()
+		if err != nil || response.StatusCode != c.status || !strings.Contains(string(body), c.body) || c.body == "" && len(body) > 0 {
+			t.Errorf("%s, %s = %d %s, %v, want %d %s", c.line, c.host, response.StatusCode, body, err, c.status, c.body)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v", err)
 	}
 }

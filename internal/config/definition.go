@@ -43,6 +43,12 @@ func Sized(w Width, order int) Option {
 // Label sets what a form calls the option; else its name is made readable.
 func Label(text string) Option { return func(k *Key) { k.label = text } }
 
+// Recommends names values to choose from; others are valid too.
+func Recommends(values ...string) Option { return func(k *Key) { k.recommended = values } }
+
+// Depends names options whose meaning this one changes.
+func Depends(names ...string) Option { return func(k *Key) { k.dependents = names } }
+
 // Unlisted is for options of our own: clients of the REST API that know the original are not told of them, people are.
 func Unlisted() Option { return func(k *Key) { k.unlisted = true } }
 

@@ -49,6 +49,7 @@ type Key struct {
 	Values     []string // recommended or only values
 	Aliases    []string // older names, accepted with a warning
 	NoEffect   bool     // accepted for the files that have it; Doc says why it does nothing
+	Distinct   bool     // a List: who validates a configuration refuses an element that stands in it twice, who reads it takes it once
 
 	denied  map[string]string // values that are refused, with what to do instead
 	number  string            // Debezium's words for text that is no number
@@ -99,6 +100,9 @@ func Required() Option { return func(k *Key) { k.Required = true } }
 
 // MayBeEmpty lets a required option be the empty text, as ConfigDef does.
 func MayBeEmpty() Option { return func(k *Key) { k.empty = true } }
+
+// Distinct is for a List in which an element may stand once; see Key.Distinct.
+func Distinct() Option { return func(k *Key) { k.Distinct = true } }
 
 // Null makes the default null, as Kafka Connect shows an absent text.
 func Null() Option { return func(k *Key) { k.NoDefault = true } }

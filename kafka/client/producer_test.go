@@ -211,8 +211,8 @@ func TestProducerLease(t *testing.T) {
 	waitAcked(t, p.Producer, 1)
 	over.Store(true)
 	send(t, p.Producer, text("t", "k", "2"))
-	if err := p.failed(t); !errors.Is(err, ErrNoLease) {
-		t.Errorf("Run after the lease = %v, want %v", err, ErrNoLease)
+	if err := p.failed(t); !errors.Is(err, ErrNoLease) || !isRetriable(err) {
+		t.Errorf("Run after the lease = %v, want %v, which is retriable", err, ErrNoLease)
 	}
 	if got := readAll(t, brokers, "t")[0]; len(got) != 1 {
 		t.Errorf("the topic has %d records, want the one within the lease", len(got))

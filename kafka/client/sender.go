@@ -184,8 +184,15 @@ func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
 	}
 }
 
-// ErrNoLease is the error of a producer whose Lease is over: what it has not sent yet is another's to send.
-var ErrNoLease = errors.New("another may send these records by now: the lease of the producer is over")
+// ErrNoLease is the error of a producer whose Lease is over: what it has not sent yet is another's to send, unless there is another lease.
+var ErrNoLease error = new(leaseError)
+
+type leaseError struct{}
+
+func (*leaseError) Error() string {
+	return "another may send these records by now: the lease of the producer is over"
+}
+func (*leaseError) Retriable() bool { return true }
 
 // dispatch encodes, compresses and writes.
 func (p *Producer) dispatch(client sarama.Client, s *sender, r *request) error {
