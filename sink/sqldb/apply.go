@@ -14,6 +14,12 @@ type applier struct {
 	free    []*pending
 	rows    []*mutation // reused
 	counts  counts
+
+	order  sequence
+	ranks  *graph // where order is not perTable
+	turnOf *pending
+	turnOp Op
+	clears []*mutation // truncates that followed each other, where the order of tables matters
 }
 
 // counts is what a transaction did, in rows as the records asked for them.
@@ -43,8 +49,15 @@ func (a *applier) apply(ctx context.Context, s session, muts []mutation) error {
 			continue // a delete from a table that does not exist
 		}
 		p := a.of(d.table.name)
-		var err error
+		err := a.turn(ctx, s, p, m)
+		if err == nil && m.op != opTruncate {
+			err = a.clear(ctx, s)
+		}
 		switch {
+		case err != nil:
+		case m.op == opTruncate && a.order != perTable:
+			err = a.flushAll(ctx, s)
+			a.clears = append(a.clears, m)
 		case m.op == opTruncate:
 			if err = a.flush(ctx, s, p); err == nil {
 				a.counts.truncated++
@@ -59,12 +72,10 @@ func (a *applier) apply(ctx context.Context, s session, muts []mutation) error {
 			return err
 		}
 	}
-	for _, p := range a.pending {
-		if err := a.flush(ctx, s, p); err != nil {
-			return err
-		}
+	if err := a.clear(ctx, s); err != nil {
+		return err
 	}
-	return nil
+	return a.flushAll(ctx, s)
 }
 
 func (a *applier) reset() {
@@ -75,6 +86,9 @@ func (a *applier) reset() {
 		a.free = append(a.free, p)
 	}
 	a.pending = a.pending[:0]
+	a.turnOf = nil
+	clear(a.clears)
+	a.clears = a.clears[:0]
 }
 
 func (a *applier) of(n tableName) *pending {
@@ -97,7 +111,7 @@ func (a *applier) of(n tableName) *pending {
 // append adds to the run, or ends it and begins another.
 func (a *applier) append(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
 	if len(p.run) > 0 && (p.runDest != d || p.runOp != m.op || p.runSub != m.sub) || len(p.reducer.entries) > 0 {
-		if err := a.flush(ctx, s, p); err != nil {
+		if err := a.barrier(ctx, s, p); err != nil {
 			return err
 		}
 	}
@@ -110,7 +124,7 @@ func (a *applier) append(ctx context.Context, s session, p *pending, d *destinat
 // rows of different shape cannot become one.
 func (a *applier) reduce(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
 	if p.keySig != d.plan.keySig || len(p.run) > 0 {
-		if err := a.flush(ctx, s, p); err != nil {
+		if err := a.barrier(ctx, s, p); err != nil {
 			return err
 		}
 	}
@@ -119,7 +133,7 @@ func (a *applier) reduce(ctx context.Context, s session, p *pending, d *destinat
 			return a.carry(ctx, s, p, d, m)
 		}
 		if p.dest != nil && p.dest != d {
-			if err := a.flush(ctx, s, p); err != nil {
+			if err := a.barrier(ctx, s, p); err != nil {
 				return err
 			}
 		}
@@ -135,7 +149,7 @@ func (a *applier) reduce(ctx context.Context, s session, p *pending, d *destinat
 // side by side might share a unique value, or be one to the database. Else that row may be another one by now, and stays.
 func (a *applier) carry(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
 	deleted := p.reducer.undelete(m.moved)
-	if err := a.flush(ctx, s, p); err != nil {
+	if err := a.barrier(ctx, s, p); err != nil {
 		return err
 	}
 	op := stCarry
@@ -149,22 +163,8 @@ func (a *applier) carry(ctx context.Context, s session, p *pending, d *destinati
 
 // flush queues what a table has pending and empties it.
 func (a *applier) flush(ctx context.Context, s session, p *pending) error {
-	if len(p.run) > 0 {
-		op := stInsert
-		if p.runOp == opDelete {
-			op = stDelete
-			a.counts.deleted += int64(len(p.run))
-		} else {
-			a.counts.written += int64(len(p.run))
-			if a.config.InsertMode == Update {
-				op = stUpdate
-			}
-		}
-		if err := a.write(ctx, s, op, p.runDest, p.runSub, p.run); err != nil {
-			return err
-		}
-		clear(p.run)
-		p.run = p.run[:0]
+	if err := a.flushRun(ctx, s, p); err != nil {
+		return err
 	}
 	if len(p.reducer.entries) > 0 {
 		if err := a.deletes(ctx, s, p); err != nil {
@@ -176,6 +176,29 @@ func (a *applier) flush(ctx context.Context, s session, p *pending) error {
 		p.reducer.reset()
 	}
 	p.dest, p.keySig = nil, ""
+	return nil
+}
+
+// flushRun queues what a table has pending that is not reduced.
+func (a *applier) flushRun(ctx context.Context, s session, p *pending) error {
+	if len(p.run) == 0 {
+		return nil
+	}
+	op := stInsert
+	if p.runOp == opDelete {
+		op = stDelete
+		a.counts.deleted += int64(len(p.run))
+	} else {
+		a.counts.written += int64(len(p.run))
+		if a.config.InsertMode == Update {
+			op = stUpdate
+		}
+	}
+	if err := a.write(ctx, s, op, p.runDest, p.runSub, p.run); err != nil {
+		return err
+	}
+	clear(p.run)
+	p.run = p.run[:0]
 	return nil
 }
 
@@ -249,6 +272,9 @@ func (a *applier) writes(ctx context.Context, s session, p *pending) error {
 func (a *applier) write(ctx context.Context, s session, op statementOp, d *destination, sub *subset, rows []*mutation) error {
 	for len(rows) > 0 {
 		n := min(len(rows), a.config.BatchSize)
+		if a.order != perTable && a.ranks.circle(d.table.name) {
+			n = len(rows) // they may refer to each other, which is looked at when the statement ends
+		}
 		a.counts.statements++
 		if err := s.write(ctx, op, d, sub, rows[:n]); err != nil {
 			return err
@@ -285,7 +311,7 @@ func (a *applier) divide(ctx context.Context, s session, muts []mutation, bad []
 	a.counts = before
 	half := middle(muts)
 	if half == 0 {
-		return append(bad, rowError(ctx, s, &muts[len(muts)-1], err)), nil
+		return append(bad, a.rowError(ctx, s, &muts[len(muts)-1], err)), nil
 	}
 	if bad, err = a.divide(ctx, s, muts[:half], bad); err != nil || len(bad) >= maxRowErrors {
 		return bad, err
@@ -317,9 +343,12 @@ func middle(muts []mutation) int {
 }
 
 // rowError says which value of a mutation cannot be written. The session is within a transaction that is sound.
-func rowError(ctx context.Context, s session, m *mutation, err error) *RowError {
+func (a *applier) rowError(ctx context.Context, s session, m *mutation, err error) *RowError {
 	at := m.rec.Consumed()
 	e := &RowError{Topic: at.Topic, Partition: at.Partition, Offset: m.rec.Offset, Err: err}
+	if a.config.HideValues {
+		defer e.hide()
+	}
 	d := m.dest
 	if d == nil {
 		return e

@@ -34,9 +34,13 @@ func orderItem(n int) []schema.Value {
 
 // BenchmarkUpsert applies order items, each twice in the end: half of the rows are new, half are there.
 func BenchmarkUpsert(b *testing.B) {
+	benchmarkUpsert(b, func(b *testing.B) crashTarget { return newDatabase(b) })
+}
+
+func benchmarkUpsert(b *testing.B, newTarget func(b *testing.B) crashTarget) {
 	for _, c := range []struct{ put, statement int }{{500, 500}, {3000, 3000}, {20000, 3000}} {
 		b.Run(fmt.Sprintf("put=%d,batch.size=%d", c.put, c.statement), func(b *testing.B) {
-			d := newDatabase(b)
+			d := newTarget(b)
 			task := d.task("batch.size", fmt.Sprint(c.statement))
 			s := orderItems()
 			open(b, task, s.topic)
@@ -73,6 +77,10 @@ func BenchmarkUpsert(b *testing.B) {
 
 // BenchmarkKinds is upserts of wide rows, updates with a column the source does not know, and deletes, each in a table of 200,000 rows.
 func BenchmarkKinds(b *testing.B) {
+	benchmarkKinds(b, func(b *testing.B) crashTarget { return newDatabase(b) })
+}
+
+func benchmarkKinds(b *testing.B, newTarget func(b *testing.B) crashTarget) {
 	const distinct, size = 200_000, 3000
 	wide := []schema.Field{field("id", int32Of())}
 	for i := range 9 {
@@ -94,7 +102,7 @@ func BenchmarkKinds(b *testing.B) {
 		{"delete", func(s *source, n int) sink.Record { return s.remove(row(n, str(""))...)[0] }},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			d := newDatabase(b)
+			d := newTarget(b)
 			task := d.task("batch.size", fmt.Sprint(size))
 			s := newSource("t", 1, wide...)
 			open(b, task, s.topic)

@@ -1,8 +1,6 @@
 package sqldb
 
 import (
-	"fmt"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,7 +23,7 @@ const (
 // KeyMode is where the primary key comes from.
 type KeyMode string
 
-// Modes of primary.key.mode.
+// Modes of primary.key.mode and pk.mode.
 const (
 	KeyNone   KeyMode = "none"
 	KeyKafka  KeyMode = "kafka"
@@ -34,98 +32,152 @@ const (
 	KeyHeader KeyMode = "record_header"
 )
 
-// Evolution is what the task may do to tables.
-type Evolution string
-
-// Modes of schema.evolution.
-const (
-	EvolutionNone  Evolution = "none"
-	EvolutionBasic Evolution = "basic" // CREATE TABLE and ADD COLUMN
-)
-
-// Config holds the options of a task; start from DefaultConfig.
+// Config says what a task does. Each Family fills it from the options of its connector; nothing behind Parse knows which one did.
 type Config struct {
-	URL             string
-	User            string
-	Password        config.Secret
+	URL         string
+	User        string
+	Password    config.Secret
+	Driver      []dialect.Param // connection properties besides those of the URL, which win
+	Attempts    int             // to connect, before the connection counts as unavailable
+	Backoff     time.Duration   // between them
+	Connections int
+
 	InsertMode      InsertMode
 	DeleteEnabled   bool
 	TruncateEnabled bool
-	KeyMode         KeyMode
-	KeyFields       []string
-	Collection      string
-	Evolution       Evolution
-	Quote           bool
-	TimeZone        string
 	BatchSize       int
-	IncludeFields   []string
-	ExcludeFields   []string
 	MaxRetries      int
 	RetryDelay      time.Duration
-	PostGISSchema   string
 	Unavailable     string
 	Positions       string
-	Connections     int
+	NullDefaults    bool // a null is the default of its field, where that has one
+	HideValues      bool // errors do not show what is in the records
 
-	jvm []string // hibernate.* and connection.pool.*, to be warned about
+	KeyMode       KeyMode
+	KeyFields     []string
+	Collection    string
+	Include       []fieldRule // none: all
+	Exclude       []fieldRule
+	TableTypes    []string // kinds of tables that may be written to; none: all
+	TimeZone      string
+	PostGISSchema string
+
+	Create bool // missing tables are created
+	Extend bool // missing columns are added
+	Exists bool // tables must be there when partitions are opened
+	Quote  bool // names keep their letters
+
+	TransactionConfig
+
+	records recordRules
+	instant instantRules
+	names   optionNames
+	given   givenOptions
+	warns   []string // options to be warned about
+	name    string   // of the connector, for messages
 }
 
-// DefaultConfig is the only place of defaults: Debezium's, as its JDBC sink 3.7 documents them.
-func DefaultConfig() Config {
-	return Config{
-		InsertMode: Insert, KeyMode: KeyNone, Evolution: EvolutionNone, Collection: "${topic}", TimeZone: "UTC", BatchSize: 500,
-		MaxRetries: 5, RetryDelay: time.Second, PostGISSchema: "public", Unavailable: "__debezium_unavailable_value",
-		Positions:   "tandem_positions",
-		Connections: max(4, runtime.NumCPU()), // the server does most of the work: more connections than that only queue
-	}
+// givenOptions are texts of options from which others of a Config come.
+type givenOptions struct {
+	evolution        Evolution
+	include, exclude []string
+	naming           string
+	credentials      string
+	dialect          string
+	quote            string
+	zone             string
+	dateZone         string
+	calendar         string
+	precision        string
 }
+
+// recordRules are what the two connectors see differently in a record.
+type recordRules struct {
+	envelopes    bool   // Debezium's envelopes are taken apart; else they are refused
+	cloudEvents  string // regular expression on a schema's name: data of such a struct is the row; "": there are none
+	strict       bool   // a record without what its mode needs is refused, in the words of Confluent's connector
+	plain        bool   // new columns are of the types of Connect alone, in the order of the value
+	stringColumn string // a value that is a text is a row of this column; "": it is refused
+	nameParts    nameParts
+}
+
+// nameParts is what dots of a table's name mean.
+type nameParts uint8
 
 const (
-	groupConnection = "Connection"
-	groupWriting    = "Writing"
-	groupMapping    = "Mapping"
+	partFormat  nameParts = iota // those of the format part schema and table, those of the topic become underscores
+	partThrough                  // likewise, but the topic keeps its dots
+	partName                     // all that the name has in the end part catalog, schema and table
 )
 
-// Keys is the only place of option names.
-func (c *Config) Keys() config.Keys {
-	conn, writing, mapping := config.Group(groupConnection), config.Group(groupWriting), config.Group(groupMapping)
-	ks := config.Keys{
-		config.String(&c.URL, "connection.url", "JDBC URL of the target: jdbc:postgresql://host:5432/database, with pgjdbc's parameters (user, password, ssl, sslmode, sslrootcert, sslcert, sslkey, currentSchema, ApplicationName, connectTimeout, targetServerType, options, prepareThreshold=0 for poolers in transaction mode).", config.Required(), config.Rank(config.High), conn),
-		config.String(&c.User, "connection.username", "Role to connect as.", config.Alias("connection.user"), config.Null(), config.Rank(config.High), conn),
-		config.Password(&c.Password, "connection.password", "Password of that role.", config.Null(), config.Rank(config.High), conn),
-		config.Int(&c.Connections, "parallel.connections", "Most connections of one task: that many partitions are applied at once. Not an option of Debezium's.", 1, 256, config.DefaultIs("number of CPUs, at least 4"), config.Rank(config.Low), conn),
+// instantRules say how Connect's Date, Time and Timestamp, which are points in time, are written where there is no time zone.
+type instantRules struct {
+	zone     *time.Location // of Time and Timestamp; nil: UTC
+	dateZone *time.Location // of Date; nil: UTC
+	julian   bool           // days before 15 October 1582 are those of the Julian calendar, as java.util.Date shows them
+	fields   []string       // of type Int64 or String, that are timestamps
+	nanos    bool           // those count nanoseconds, else microseconds
+}
 
-		config.Enum(&c.InsertMode, "insert.mode", "insert: plain INSERT. upsert: insert or update by primary key. update: update existing rows only.", []InsertMode{Insert, Upsert, Update}, config.Rank(config.High), writing),
-		config.Bool(&c.DeleteEnabled, "delete.enabled", "Delete rows for delete events and tombstones. Needs primary.key.mode record_key, record_value or record_header.", config.Rank(config.High), writing),
-		config.Bool(&c.TruncateEnabled, "truncate.enabled", "Truncate the table for truncate events.", config.Rank(config.Low), writing),
-		config.Int(&c.BatchSize, "batch.size", "Most rows of one statement.", 1, 100_000, writing),
-		config.Int(&c.MaxRetries, "flush.max.retries", "Attempts after the first one when a transaction fails for a reason that passes: a deadlock, a lost connection, a server that starts.", 0, 1<<30, writing),
-		config.Millis(&c.RetryDelay, "flush.retry.delay.ms", "Pause before each such attempt.", 0, writing),
-		config.String(&c.Unavailable, "unavailable.value.placeholder", "What the source writes for a column whose value it does not know (an unchanged TOAST value). Such columns are left as they are in the target. A text that starts with hex: gives the bytes.", config.Rank(config.Low), writing),
-		config.String(&c.Positions, "positions.table", "Table of the consumer positions, created when missing; they move in the transaction of the rows. Not an option of Debezium's.", config.Rank(config.Low), writing),
+// fieldRule names a field of the records of a topic, or of all.
+type fieldRule struct{ topic, field string }
 
-		config.Enum(&c.KeyMode, "primary.key.mode", "Where the primary key comes from: none, kafka (topic, partition, offset), record_key, record_value, record_header.", []KeyMode{KeyNone, KeyKafka, KeyRecord, KeyValue, KeyHeader}, config.Rank(config.High), mapping),
-		config.List(&c.KeyFields, "primary.key.fields", "Fields of the key, value or headers that are the primary key; empty means all. A primitive record key needs exactly one name.", config.Null(), mapping),
-		config.String(&c.Collection, "collection.name.format", "Name of the table: ${topic} (its dots become underscores), ${source.schema}, ${source.table} and other fields of the source block. A dot in the format parts schema and table.", config.Alias("table.name.format"), config.Check(checkCollection), mapping),
-		config.Enum(&c.Evolution, "schema.evolution", "none: tables must exist and fit. basic: missing tables are created, missing columns are added.", []Evolution{EvolutionNone, EvolutionBasic}, config.Rank(config.High), mapping),
-		config.Bool(&c.Quote, "quote.identifiers", "Keep the letters of names as they are. Without, they are folded as the database folds unquoted names.", mapping),
-		config.String(&c.TimeZone, "use.time.zone", "Time zone in which times without zone meet columns with one, and the other way.", config.Alias("database.time_zone"), config.Match(regexp.MustCompile(`[A-Za-z0-9_+:/-]+`), "a time zone name such as UTC or Europe/Paris"), mapping),
-		config.List(&c.IncludeFields, "field.include.list", "Fields to write, as field or topic:field. Key fields are always written.", config.Null(), mapping),
-		config.List(&c.ExcludeFields, "field.exclude.list", "Fields not to write, as field or topic:field.", config.Null(), mapping),
-		config.String(&c.PostGISSchema, "dialect.postgres.postgis.schema", "Schema of the PostGIS types in the target.", config.Rank(config.Low), mapping),
+// optionNames are what the options of a Config are called where it comes from, for messages.
+type optionNames struct {
+	user, keyMode, keyFields, collection, create, createYes, extend, extendYes, quote, quoteYes, zone, leaveOut string
+}
 
-		config.Refused("collection.naming.strategy", "io.debezium.sink.naming.DefaultCollectionNamingStrategy", "use collection.name.format."),
-		config.Refused("table.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultTableNamingStrategy", "use collection.name.format."),
-		config.Refused("column.naming.strategy", "io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy", "columns have the names of the fields."),
-		config.Refused("collection.table.format", "${table}", "use collection.name.format."),
-		config.Refused("keyed.message.batch.mode", "deduplication", "each key is brought to its last state within a batch, in every mode but insert."),
+// DefaultConfig has the defaults of Debezium's JDBC sink 3.7, and of our own options.
+func DefaultConfig() Config {
+	return Config{
+		InsertMode: Insert, KeyMode: KeyNone, Collection: "${topic}", TimeZone: "UTC", BatchSize: 500, Attempts: 1,
+		MaxRetries: 5, RetryDelay: time.Second, PostGISSchema: "public", Unavailable: "__debezium_unavailable_value",
+		Positions: "tandem_positions",
+
+		TransactionConfig: defaultTransactions(),
+		Connections:       max(4, runtime.NumCPU()), // the server does most of the work: more connections than that only queue
+		records:           recordRules{envelopes: true, cloudEvents: defaultCloudEvents},
+		given:             givenOptions{evolution: EvolutionNone, naming: namingDefault},
+		names: optionNames{user: "connection.username", keyMode: "primary.key.mode", keyFields: "primary.key.fields", collection: "collection.name.format",
+			create: "schema.evolution", createYes: "schema.evolution=basic", extend: "schema.evolution", extendYes: "schema.evolution=basic",
+			quote: "quote.identifiers", quoteYes: "quote.identifiers=true", zone: "use.time.zone", leaveOut: "field.exclude.list"},
 	}
-	ks = append(ks, config.Ignored("connection.provider", "connection.restart.on.errors", "use.reduction.buffer", "dialect.postgres.unnest.insert.enabled",
-		"dialect.sqlserver.identity.insert", "dialect.starrocks.catalog.name", "cloud.events.schema.name.pattern")...)
-	jvm := func(name, _ string) error { c.jvm = append(c.jvm, name); return nil }
-	return append(ks,
-		config.Family(regexp.MustCompile(`hibernate\..+`), "hibernate.*", config.TypeString, "It concerns the JVM only.", jvm, config.Rank(config.Low), config.WithoutEffect()),
-		config.Family(regexp.MustCompile(`connection\.pool\..+`), "connection.pool.*", config.TypeString, "There is no such pool; see parallel.connections.", jvm, config.Rank(config.Low), config.WithoutEffect()))
+}
+
+// Family is one of the connectors whose options the task takes.
+type Family struct {
+	Class, TaskClass string
+	defaults         func() Config
+	keys             func(c *Config) config.Keys
+	check            func(c *Config, props map[string]string, r *config.Report)
+	listing          func() config.Listing // nil: as the keys have it
+}
+
+// Families are all there are.
+func Families() []*Family { return []*Family{&Debezium, &Confluent} }
+
+// FamilyOf is the family of a connector class; nil when it is none of a relational sink.
+func FamilyOf(class string) *Family {
+	for _, f := range Families() {
+		if f.Class == class {
+			return f
+		}
+	}
+	return nil
+}
+
+// Keys are the options of the family, with their defaults.
+func (f *Family) Keys() config.Keys {
+	c := f.defaults()
+	return f.keys(&c)
+}
+
+// ListedKeys are the options that the original tells clients of the REST API about, with their defaults and in its order.
+func (f *Family) ListedKeys() config.Keys {
+	if f.listing == nil {
+		return f.Keys()
+	}
+	return f.Keys().Listed(f.listing())
 }
 
 // frameworkNames belong to every sink connector, and to the worker.
@@ -136,70 +188,61 @@ var frameworkNames = []string{
 }
 
 // Parse reads the options of a connector or task and checks them against each other. It does not connect.
-func Parse(props map[string]string) (Config, config.Report) {
-	c := DefaultConfig()
-	r := c.Keys().Parse(props, frameworkNames...)
-	for _, name := range c.jvm {
+func (f *Family) Parse(props map[string]string) (Config, config.Report) {
+	c := f.defaults()
+	r := f.keys(&c).Parse(props, frameworkNames...)
+	for _, name := range c.warns {
 		r.Warn(name, "Option %q concerns the JVM only and has no effect.", name)
 	}
 	if c.URL != "" {
-		_, warnings, err := c.target()
+		e, err := c.endpoint()
 		if err != nil {
 			r.Fail("connection.url", "Invalid value for configuration connection.url: %v", err)
 		}
-		for _, w := range warnings {
+		for _, w := range e.warnings {
 			r.Warn("connection.url", "%s", w)
 		}
-	}
-	if c.InsertMode != Insert && c.KeyMode == KeyNone {
-		r.Fail("primary.key.mode", "Invalid value none for configuration primary.key.mode: insert.mode=%s finds rows by their primary key; set record_key, record_value, record_header or kafka", c.InsertMode)
-	}
-	if c.DeleteEnabled && (c.KeyMode == KeyNone || c.KeyMode == KeyKafka) {
-		r.Fail("delete.enabled", "Invalid value true for configuration delete.enabled: rows to delete are found by the record's key; set primary.key.mode to record_key (it is %s)", c.KeyMode)
-	}
-	if c.KeyMode == KeyHeader && len(c.KeyFields) == 0 {
-		r.Fail("primary.key.fields", "Missing configuration primary.key.fields: primary.key.mode=record_header needs the names of the headers")
-	}
-	if len(c.IncludeFields) > 0 && len(c.ExcludeFields) > 0 {
-		r.Fail("field.exclude.list", "Invalid value for configuration field.exclude.list: field.include.list is set too; set one of them")
 	}
 	if _, err := placeholderBytes(c.Unavailable); err != nil {
 		r.Fail("unavailable.value.placeholder", "Invalid value %s for configuration unavailable.value.placeholder: %v", c.Unavailable, err)
 	}
+	f.check(&c, props, &r)
+	c.checkTransactions(props, &r)
 	return c, r
 }
 
-// target reads the URL.
-func (c *Config) target() (dialect.PostgresTarget, []string, error) {
-	u, err := dialect.ParseJDBC(c.URL)
-	if err != nil {
-		return dialect.PostgresTarget{}, nil, err
+// ownKeys are the options that are nobody's but ours.
+func (c *Config) ownKeys() config.Keys {
+	return config.Keys{
+		config.Int(&c.Connections, "parallel.connections", "Most connections of one task: that many partitions are applied at once. An option of tandem's own.", 1, 256,
+			config.DefaultIs("number of CPUs, at least 4"), config.Rank(config.Low), config.Group(groupConnection), config.Unlisted()),
+		config.String(&c.Positions, "positions.table", "Table of the consumer positions, created when missing; they move in the transaction of the rows. An option of tandem's own.",
+			config.Rank(config.Low), config.Group(groupWriting), config.Unlisted()),
+		config.String(&c.Unavailable, "unavailable.value.placeholder", "What the source writes for a column whose value it does not know (an unchanged TOAST value). Such columns are left as they are in the target. "+
+			"A text that starts with hex: gives the bytes. An option of tandem's own.", config.Rank(config.Low), config.Group(groupWriting), config.Unlisted()),
 	}
-	t, err := dialect.PostgresConfig(u, c.User, c.Password.Reveal())
-	return t, t.Warnings, err
+}
+
+// parseRules reads field or topic:field.
+func parseRules(list []string) []fieldRule {
+	var out []fieldRule
+	for _, entry := range list {
+		if topic, field, ok := strings.Cut(entry, ":"); ok {
+			out = append(out, fieldRule{topic, field})
+		} else {
+			out = append(out, fieldRule{field: entry})
+		}
+	}
+	return out
 }
 
 // writes tells whether the lists let a field of a topic through.
 func (c *Config) writes(topic, field string) bool {
-	named := func(list []string) bool {
-		return slices.ContainsFunc(list, func(entry string) bool {
-			t, f, ok := strings.Cut(entry, ":")
-			if !ok {
-				return entry == field
-			}
-			return t == topic && f == field
-		})
+	named := func(list []fieldRule) bool {
+		return slices.ContainsFunc(list, func(r fieldRule) bool { return r.field == field && (r.topic == "" || r.topic == topic) })
 	}
-	if len(c.IncludeFields) > 0 {
-		return named(c.IncludeFields)
+	if len(c.Include) > 0 {
+		return named(c.Include)
 	}
-	return !named(c.ExcludeFields)
-}
-
-func checkCollection(text string) error {
-	if text == "" {
-		return fmt.Errorf("want a table name")
-	}
-	_, err := parseNameFormat(text)
-	return err
+	return !named(c.Exclude)
 }

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func TestParse(t *testing.T) {
 			warnings: []string{"connection.pool.max_size: JVM only", "connection.url: reWriteBatchedInserts", "database.time_zone: use.time.zone", "hibernate.c3p0.x: JVM only", "insert.modes: insert.mode", "table.name.format: collection.name.format", "use.reduction.buffer: JVM only"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, r := Parse(c.props)
+			_, r := Debezium.Parse(c.props)
 			var errs, warnings []string
 			for _, p := range r.Errors {
 				errs = append(errs, p.Name+": "+p.Message)
@@ -69,9 +70,8 @@ func match(t *testing.T, what string, got, want []string) {
 
 // The defaults are those of Debezium's JDBC sink.
 func TestDefaults(t *testing.T) {
-	c := DefaultConfig()
 	got := map[string]string{}
-	for _, k := range c.Keys() {
+	for _, k := range Debezium.Keys() {
 		got[k.Name] = k.Default
 	}
 	for name, want := range map[string]string{"insert.mode": "insert", "delete.enabled": "false", "truncate.enabled": "false", "primary.key.mode": "none", "collection.name.format": "${topic}",
@@ -85,7 +85,7 @@ func TestDefaults(t *testing.T) {
 
 // A configuration can be logged: the password is hidden, in the URL too as far as it is ours to print.
 func TestPasswordIsHidden(t *testing.T) {
-	c, r := Parse(map[string]string{"connection.url": "jdbc:postgresql://db/shop?sslmode=never&password=hush", "connection.password": "hush"})
+	c, r := Debezium.Parse(map[string]string{"connection.url": "jdbc:postgresql://db/shop?sslmode=never&password=hush", "connection.password": "hush"})
 	for _, p := range r.Errors {
 		if strings.Contains(p.Message, "hush") {
 			t.Errorf("error %q shows the password", p.Message)
@@ -109,7 +109,7 @@ func TestNameFormat(t *testing.T) {
 		"${source.db}_${source.schema}.t$1":     {"db_sales", "t$1"},
 		"copy_${source.schema}.${source.table}": {"copy_sales", "order.items"},
 	} {
-		f, err := parseNameFormat(format)
+		f, err := parseNameFormat(format, partFormat)
 		if err != nil {
 			t.Errorf("parseNameFormat(%q) = %v", format, err)
 			continue
@@ -126,5 +126,55 @@ func TestNameFormat(t *testing.T) {
 		if err := checkCollection(format); err == nil {
 			t.Errorf("checkCollection(%q) = nil, want an error", format)
 		}
+	}
+}
+
+// Clients of the REST API are told of the options that Debezium's connector 3.6 tells them of.
+func TestDebeziumListing(t *testing.T) {
+	var got strings.Builder
+	for _, d := range Debezium.ListedKeys().Definitions() {
+		def := "null"
+		if d.Default != nil {
+			def = *d.Default
+		}
+		fmt.Fprintf(&got, "%s %s %s %s %s/%d %s\n", d.Name, d.Type, def, d.Importance, d.Group, d.Order, d.Width)
+		if d.Required {
+			t.Errorf("%s is required, want it found out later", d.Name)
+		}
+	}
+	want := `connection.url STRING null HIGH Connector/1 LONG
+connection.username STRING null HIGH Connector/2 SHORT
+connection.password PASSWORD null HIGH Connector/3 SHORT
+connection.pool.min_size INT 5 LOW Connector/4 SHORT
+connection.pool.max_size INT 32 LOW Connector/5 SHORT
+connection.pool.timeout LONG 1800 LOW Connector/6 SHORT
+insert.mode STRING insert LOW Connector/7 SHORT
+delete.enabled BOOLEAN false LOW Connector/8 SHORT
+truncate.enabled BOOLEAN false LOW Connector/9 SHORT
+collection.name.format STRING ${topic} MEDIUM Connector/10 MEDIUM
+table.name.format STRING ${topic} MEDIUM Connector/10 MEDIUM
+primary.key.mode STRING none HIGH Connector/11 SHORT
+primary.key.fields STRING null LOW Connector/12 MEDIUM
+schema.evolution STRING none LOW Connector/13 SHORT
+quote.identifiers BOOLEAN false LOW Connector/14 SHORT
+collection.naming.strategy CLASS io.debezium.sink.naming.DefaultCollectionNamingStrategy LOW Connector/15 LONG
+table.naming.strategy CLASS io.debezium.sink.naming.DefaultCollectionNamingStrategy LOW Connector/15 LONG
+column.naming.strategy CLASS io.debezium.connector.jdbc.naming.DefaultColumnNamingStrategy LOW Connector/16 LONG
+collection.table.format STRING ${table} MEDIUM Connector/17 LONG
+use.time.zone STRING UTC MEDIUM Connector/18 SHORT
+database.time_zone STRING UTC MEDIUM Connector/18 SHORT
+dialect.postgres.postgis.schema STRING public LOW Connector/19 LONG
+dialect.postgres.unnest.insert.enabled BOOLEAN false MEDIUM Connector/20 SHORT
+dialect.sqlserver.identity.insert BOOLEAN false LOW Connector/21 SHORT
+batch.size INT 500 MEDIUM Connector/22 SHORT
+field.include.list LIST null MEDIUM Connector/23 LONG
+field.exclude.list LIST null MEDIUM Connector/24 LONG
+flush.max.retries INT 5 LOW Connector/25 SHORT
+flush.retry.delay.ms LONG 1000 LOW Connector/26 SHORT
+connection.restart.on.errors BOOLEAN false LOW Connector/27 SHORT
+cloud.events.schema.name.pattern STRING .*CloudEvents\.Envelope$ LOW Connector/28 LONG
+`
+	if d := cmp.Diff(want, got.String()); d != "" {
+		t.Errorf("definitions: (-want +got)\n%s", d)
 	}
 }

@@ -26,7 +26,7 @@ type bound any
 type session interface {
 	// describe reads a table; nil when there is none.
 	describe(ctx context.Context, n tableName) (*table, error)
-	// create makes a table, columns[:keys] its primary key. That somebody else was faster is no error.
+	// create makes a table with columns in this order, of which keys are the primary key. That somebody else was faster is no error.
 	create(ctx context.Context, n tableName, columns []column, keys int) error
 	// extend adds columns to a table, likewise.
 	extend(ctx context.Context, t *table, columns []column) error
@@ -70,13 +70,26 @@ const (
 	stUpdate                      // update by key; missing rows are left out
 	stDelete                      // delete by key
 	stTruncate                    // rows[0] tells the table
+	stClear                       // the same by DELETE, which takes tables that others refer to
 	stCarry                       // upsert of rows[0], its unknown columns from the row with the key it had before
 	stMove                        // the same, which deletes that row
+)
+
+// tableKind is what a relation is, in JDBC's words.
+type tableKind string
+
+// Kinds of relations that matter here.
+const (
+	kindTable       tableKind = "TABLE"
+	kindView        tableKind = "VIEW"
+	kindPartitioned tableKind = "PARTITIONED TABLE"
+	kindForeign     tableKind = "FOREIGN TABLE"
 )
 
 // table is a table as the database has it.
 type table struct {
 	name    tableName // in the database's own letters, with its schema
+	kind    tableKind
 	columns []tableColumn
 	unique  [][]string // sets of columns with a unique index that tells rows apart
 }
@@ -92,6 +105,13 @@ type tableColumn struct {
 	notNull   bool
 	generated bool // computed: nobody writes it
 	identity  bool // GENERATED ALWAYS AS IDENTITY
+
+	// Of MySQL and SQLite, whose cast is the bare name of the type.
+	length     int // in characters or bytes; 0: no limit worth looking at
+	precision  int
+	scale      int
+	collation  string
+	geographic bool // a server that turns longitude and latitude around reads it
 }
 
 // column finds a column: by its very name, else by the only one that differs in case.
@@ -117,7 +137,7 @@ func (t *table) equal(o *table) bool {
 	if t == nil || o == nil {
 		return t == o
 	}
-	if t.name != o.name || len(t.columns) != len(o.columns) || len(t.unique) != len(o.unique) {
+	if t.name != o.name || t.kind != o.kind || len(t.columns) != len(o.columns) || len(t.unique) != len(o.unique) {
 		return false
 	}
 	for i := range t.columns {

@@ -42,6 +42,19 @@ func (e *RowError) Record() (topic string, partition int32, offset int64) {
 	return e.Topic, e.Partition, e.Offset
 }
 
+// hide takes out of the error what was in the record: the value, and the server's text, which quotes values.
+func (e *RowError) hide() {
+	if e.Value != "" {
+		e.Value = "[hidden]"
+	}
+	var coded interface{ SQLState() string }
+	if errors.As(e.Err, &coded) {
+		e.Err = fmt.Errorf("the database refuses the row (SQLSTATE %s)", coded.SQLState())
+	} else if refused := (*refusedError)(nil); errors.As(e.Err, &refused) {
+		e.Err = errors.New("the database refuses the row")
+	}
+}
+
 // RowErrors are all records of one call of Put that cannot be applied; errors.As finds the first. The partitions they are in are
 // as they were before.
 type RowErrors []*RowError
@@ -166,6 +179,16 @@ func asValueError(err error) (*valueError, bool) {
 	ok := errors.As(err, &v)
 	return v, ok
 }
+
+// unfitError: the columns that records of a target need cannot be made. The records are at fault, all of them.
+type unfitError struct {
+	target *target
+	err    error
+}
+
+func (e *unfitError) Error() string   { return e.err.Error() }
+func (e *unfitError) Unwrap() error   { return e.err }
+func (e *unfitError) Retriable() bool { return false }
 
 // refusedError is a statement that the database refuses for the data in it.
 type refusedError struct{ err error }

@@ -200,15 +200,15 @@ func TestSetupErrors(t *testing.T) {
 
 // What a server says to those it does not let in, as the option to change.
 func TestConnectErrors(t *testing.T) {
-	c, r := Parse(map[string]string{"connection.url": "jdbc:postgresql://db:5433/shop?user=u&password=hush"})
+	c, r := Debezium.Parse(map[string]string{"connection.url": "jdbc:postgresql://db:5433/shop?user=u&password=hush"})
 	if err := r.Err(); err != nil {
 		t.Fatal(err)
 	}
-	target, _, err := c.target()
+	e, err := c.endpoint()
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, err := newPostgres(&c, target, "x")
+	st, err := newPostgres(&c, e.postgres, "x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,13 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/tandem-cdc/tandem/internal/mariadbserver/mariadbtest"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(mariadbtest.Main(pgtest.Main(m))) }
 
 // database is a target: its URL as the option wants it, and a connection to look.
 type database struct {
@@ -100,16 +101,22 @@ func (d *database) rows(sql string, args ...any) string {
 // task makes a task with options over those of an ordinary upsert connector.
 func (d *database) task(options ...string) *Task {
 	d.t.Helper()
-	props := map[string]string{"connection.url": d.jdbc, "insert.mode": "upsert", "primary.key.mode": "record_key", "delete.enabled": "true",
+	return newTask(d.t, d.jdbc, options...)
+}
+
+// newTask makes a task for a URL, with options over those of an ordinary upsert connector.
+func newTask(t testing.TB, jdbc string, options ...string) *Task {
+	t.Helper()
+	props := map[string]string{"connection.url": jdbc, "insert.mode": "upsert", "primary.key.mode": "record_key", "delete.enabled": "true",
 		"schema.evolution": "basic", "flush.retry.delay.ms": "1"}
 	for i := 0; i+1 < len(options); i += 2 {
 		props[options[i]] = options[i+1]
 	}
-	c, r := Parse(props)
+	c, r := Debezium.Parse(props)
 	if err := r.Err(); err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
-	return New(c, "sinktest", logger(d.t))
+	return New(c, "sinktest", logger(t))
 }
 
 func logger(t testing.TB) *slog.Logger {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 )
 
 // Survey is what a sink connector finds in its database, and what it would do there. Nothing was changed to learn it.
@@ -27,6 +26,17 @@ type SurveyedTable struct {
 	Columns []string `json:"columns,omitempty"`
 }
 
+// surveyor is a session that a Survey is made with.
+type surveyor interface {
+	describe(ctx context.Context, n tableName) (*table, error)
+	// introduce fills in who answers, and as whom, and makes sure that nothing can be changed. It returns the name of the positions' table.
+	introduce(ctx context.Context, v *Survey) (positions tableName, err error)
+	// lacks are the rights on a table that the role has not, as problems.
+	lacks(ctx context.Context, v *Survey, t *table, needs []string) ([]string, error)
+	// obstacles are what keeps the role from creating a table.
+	obstacles(ctx context.Context, v *Survey, n tableName) ([]string, error)
+}
+
 // Inspect surveys the database of a valid configuration for records of some topics. The error is that the database cannot be asked; what is wrong in
 // it stands in the Survey.
 func Inspect(ctx context.Context, c Config, connectorName string, topics []string) (*Survey, error) {
@@ -34,21 +44,24 @@ func Inspect(ctx context.Context, c Config, connectorName string, topics []strin
 	if err := t.prepare(); err != nil {
 		return nil, err
 	}
+	if file, ok := t.store.(*sqStore); ok {
+		file.asking = true
+	}
 	opened, err := t.store.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer opened.close(ctx)
-	s, ok := opened.(*pgSession)
+	s, ok := opened.(surveyor)
 	if !ok {
-		return nil, errors.New("inspect the target: it is no PostgreSQL")
+		return nil, errors.New("inspect the target: this kind of database cannot be asked")
 	}
-	if err := s.exec(ctx, "SET default_transaction_read_only = on"); err != nil {
-		return nil, fmt.Errorf("make the connection read-only: %w", err)
+	v := &Survey{}
+	positions, err := s.introduce(ctx, v)
+	if err != nil {
+		return nil, fmt.Errorf("ask the target who it is: %w", err)
 	}
-	v := &Survey{Role: s.store.target.Config.User, Database: s.store.target.Config.Database,
-		Server: fmt.Sprintf("PostgreSQL %s at %s:%d", s.conn.ParameterStatus("server_version"), s.store.target.Config.Host, s.store.target.Config.Port)}
-	format, err := parseNameFormat(c.Collection)
+	format, err := parseNameFormat(c.Collection, c.records.nameParts)
 	if err != nil {
 		return nil, err // validation refuses it before
 	}
@@ -62,12 +75,12 @@ func Inspect(ctx context.Context, c Config, connectorName string, topics []strin
 			v.Problems = append(v.Problems, fmt.Sprintf("topic %s: %v", topic, err))
 			continue
 		}
-		name = tableName{s.store.fold(name.schema), s.store.fold(name.table)}
-		if err := v.table(ctx, s, topic, name, c.Evolution == EvolutionBasic, c.needs()); err != nil {
+		name = tableName{t.store.fold(name.schema), t.store.fold(name.table)}
+		if err := v.table(ctx, s, topic, name, c.names.create, c.Create, c.needs()); err != nil {
 			return nil, err
 		}
 	}
-	return v, v.table(ctx, s, "", s.store.positions, true, []string{"SELECT", "INSERT", "UPDATE"})
+	return v, v.table(ctx, s, "", positions, "", true, []string{"SELECT", "INSERT", "UPDATE"})
 }
 
 // needs are the privileges on a target table.
@@ -88,49 +101,34 @@ func (c *Config) needs() []string {
 	return needs
 }
 
-// table looks at one table: whether it is there, and whether the role may do with it what the connector does.
-func (v *Survey) table(ctx context.Context, s *pgSession, topic string, n tableName, creates bool, needs []string) error {
+// table looks at one table: whether it is there, and whether the role may do with it what the connector does. option forbids to create it.
+func (v *Survey) table(ctx context.Context, s surveyor, topic string, n tableName, option string, creates bool, needs []string) error {
 	found, err := s.describe(ctx, n)
 	var setup *SetupError
+	var problems []string
 	switch {
 	case errors.As(err, &setup):
 		v.Problems = append(v.Problems, err.Error())
 		return nil
 	case err != nil:
 		return err
-	case found == nil:
-		return v.absent(ctx, s, topic, n, creates)
+	case found != nil:
+		t := SurveyedTable{Topic: topic, Table: found.name.String(), Exists: true}
+		for _, c := range found.columns {
+			t.Columns = append(t.Columns, c.name)
+		}
+		v.Tables = append(v.Tables, t)
+		if problems, err = s.lacks(ctx, v, found, needs); err != nil {
+			return fmt.Errorf("read the rights on table %q: %w", found.name, err)
+		}
+	default:
+		v.Tables = append(v.Tables, SurveyedTable{Topic: topic, Table: n.String(), Created: creates})
+		if !creates {
+			problems = []string{fmt.Sprintf("table %s of topic %s does not exist, and %s forbids to make it", n, topic, option)}
+		} else if problems, err = s.obstacles(ctx, v, n); err != nil {
+			return fmt.Errorf("read the rights to create table %q: %w", n, err)
+		}
 	}
-	t := SurveyedTable{Topic: topic, Table: found.name.String(), Exists: true}
-	for _, c := range found.columns {
-		t.Columns = append(t.Columns, c.name)
-	}
-	v.Tables = append(v.Tables, t)
-	rows, err := s.query(ctx, "SELECT p FROM unnest(string_to_array($1, ',')) p WHERE NOT has_table_privilege($2, p)", strings.Join(needs, ","), quoteTable(found.name))
-	if err != nil {
-		return fmt.Errorf("read the rights on table %q: %w", found.name, err)
-	}
-	for _, r := range rows {
-		v.Problems = append(v.Problems, fmt.Sprintf("the role %s has no right to %s on table %s; GRANT %s ON %s TO %s", v.Role, r[0], found.name, r[0], quoteTable(found.name), quoteTable(tableName{table: v.Role})))
-	}
-	return nil
-}
-
-// absent tells of a table that is not there.
-func (v *Survey) absent(ctx context.Context, s *pgSession, topic string, n tableName, creates bool) error {
-	v.Tables = append(v.Tables, SurveyedTable{Topic: topic, Table: n.String(), Created: creates})
-	if !creates {
-		v.Problems = append(v.Problems, fmt.Sprintf("table %s of topic %s does not exist, and schema.evolution=none forbids to make it", n, topic))
-		return nil
-	}
-	rows, err := s.query(ctx, `SELECT n.nspname, has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace n WHERE n.nspname = coalesce(nullif($1, ''), current_schema())`, n.schema)
-	switch {
-	case err != nil:
-		return fmt.Errorf("read the rights on schema %q: %w", n.schema, err)
-	case len(rows) == 0:
-		v.Problems = append(v.Problems, fmt.Sprintf("table %s cannot be created: there is no schema %q", n, n.schema))
-	case string(rows[0][1]) != "t":
-		v.Problems = append(v.Problems, fmt.Sprintf("the role %s has no right to create table %s; GRANT CREATE ON SCHEMA %s TO %s", v.Role, n, quoteTable(tableName{table: string(rows[0][0])}), quoteTable(tableName{table: v.Role})))
-	}
+	v.Problems = append(v.Problems, problems...)
 	return nil
 }

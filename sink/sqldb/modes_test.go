@@ -517,3 +517,65 @@ func TestKeyChangeToAnEqualKey(t *testing.T) {
 		t.Errorf("rows: (-want +got)\n%s", diff)
 	}
 }
+
+// validate-only looks for the tables at the start and makes none.
+func TestValidateOnly(t *testing.T) {
+	d := newDatabase(t)
+	d.exec("CREATE TABLE shop_public_items (id int PRIMARY KEY, name text, n int)")
+	task := d.task("schema.evolution", "validate-only")
+	open(t, task, "shop.public.items")
+	put(t, task, items().create(i32(1), str("a"), i32(1)))
+	missing := d.task("schema.evolution", "validate-only")
+	_, err := missing.Open(context.Background(), []sink.Assignment{assignment("shop.public.items", 0), assignment("shop.public.other", 0)})
+	var setup *SetupError
+	if !errors.As(err, &setup) || !strings.Contains(err.Error(), `table "shop_public_other": it does not exist`) {
+		t.Errorf("Open = %v, want a *SetupError for shop_public_other", err)
+	}
+	closeTask(t, missing)
+}
+
+// A CloudEvents message carries an envelope, or a row, in its field data.
+func TestCloudEvents(t *testing.T) {
+	d := newDatabase(t)
+	s := items()
+	inner := s.create(i32(1), str("a"), i32(1))
+	outer := structOf("shop.public.items.CloudEvents.Envelope", field("id", stringOf()), field("data", optional(inner.ValueSchema)))
+	row := structOf("row", field("id", int32Of()), field("name", nullable()), field("n", optional(int32Of())))
+	flatOuter := structOf("my.CloudEvents.Envelope", field("id", stringOf()), field("data", row))
+	wrap := func(r sink.Record, s *schema.Schema, data schema.Value) sink.Record {
+		r.ValueSchema, r.Value = s, structValue(s, str("e"), data)
+		return r
+	}
+	second, third := s.create(i32(2), str("b"), i32(2)), s.create(i32(3), str("c"), i32(3))
+	task := d.task()
+	open(t, task, s.topic)
+	put(t, task, wrap(inner, outer, inner.Value), wrap(second, outer, second.Value), wrap(third, flatOuter, structValue(row, i32(3), str("c"), i32(3))),
+		func() sink.Record { r := s.remove(i32(1), str("a"), i32(1))[0]; return wrap(r, outer, r.Value) }())
+	if got, want := d.rows("SELECT * FROM shop_public_items ORDER BY id"), "2|b|2\n3|c|3\n"; got != want {
+		t.Errorf("rows = %q, want %q", got, want)
+	}
+}
+
+// Two fields that fold to one column are not one silently.
+func TestFieldsOfOneColumn(t *testing.T) {
+	d := newDatabase(t)
+	task := d.task("primary.key.mode", "none", "insert.mode", "insert", "delete.enabled", "false")
+	open(t, task, "t")
+	s := structOf("p", field("a", int32Of()), field("A", int32Of()))
+	err := task.Put(context.Background(), []sink.Record{flat("t", 0, nil, schema.NullValue, s, i32(1), i32(2))})
+	var row *RowError
+	if !errors.As(err, &row) || !strings.Contains(err.Error(), `fields "a" and "A" are the same column "a"; set quote.identifiers=true`) {
+		t.Errorf("Put = %v, want a *RowError that names both fields", err)
+	}
+}
+
+// The passthrough strategy leaves the dots of a topic in the table's name.
+func TestPassthroughNames(t *testing.T) {
+	d := newDatabase(t)
+	task := d.task("collection.naming.strategy", namingPassthrough)
+	open(t, task, "shop.public.items")
+	put(t, task, items().create(i32(1), str("a"), i32(1)))
+	if got, want := d.rows(`SELECT * FROM "shop.public.items"`), "1|a|1\n"; got != want {
+		t.Errorf("rows = %q, want %q", got, want)
+	}
+}

@@ -3,6 +3,7 @@ package sqldb
 import (
 	"fmt"
 
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 )
@@ -42,15 +43,21 @@ type mutator struct {
 }
 
 func newMutator(c *Config, fold func(string) string) (*mutator, error) {
-	format, err := parseNameFormat(c.Collection)
+	format, err := parseNameFormat(c.Collection, c.records.nameParts)
 	if err != nil {
 		return nil, err
+	}
+	var cloudEvents *javaregex.Regexp
+	if c.records.cloudEvents != "" {
+		if cloudEvents, err = javaregex.Compile(c.records.cloudEvents, false); err != nil {
+			return nil, err
+		}
 	}
 	u, err := newPlaceholder(c.Unavailable)
 	if err != nil {
 		return nil, err
 	}
-	return &mutator{config: c, planner: planner{config: c, format: format, fold: fold}, unavailable: u}, nil
+	return &mutator{config: c, planner: planner{config: c, format: format, cloudEvents: cloudEvents, fold: fold}, unavailable: u}, nil
 }
 
 // mutate returns what a record does. ok is false when it is not for a table; why then says the reason, "" when it is an ordinary one.
@@ -64,19 +71,24 @@ func (u *mutator) mutate(r *sink.Record) (m mutation, ok bool, why string, err e
 	}
 	m = mutation{rec: r, target: p.static}
 	var source *schema.StructValue
+	value := p.message(r)
 	switch {
 	case p.tombstone:
 		if !u.config.DeleteEnabled {
 			return m, false, "", nil
 		}
 		m.op = opDelete
-	case r.Value.Struct() == nil:
+	case value.IsNull() || !p.single && value.Struct() == nil:
+		if !u.config.DeleteEnabled && u.config.records.strict {
+			return m, false, "", u.config.demand(r)
+		}
 		if !u.config.DeleteEnabled || !u.config.deletesByRecord() {
 			return m, false, "", nil
 		}
 		m.op = opDelete // a tombstone whose schema was kept
+	case p.single:
 	case p.envelope:
-		e := r.Value.Struct()
+		e := value.Struct()
 		if len(e.Values) <= max(p.op, p.after, p.before, p.source) {
 			return m, false, "", fmt.Errorf("the envelope has %d fields, fewer than its schema", len(e.Values))
 		}
@@ -87,7 +99,7 @@ func (u *mutator) mutate(r *sink.Record) (m mutation, ok bool, why string, err e
 			return m, ok, why, err
 		}
 	default:
-		m.row = r.Value.Struct().Values
+		m.row = value.Struct().Values
 	}
 	if m.target == nil {
 		if m.target, err = u.target(p, r.Topic, source); err != nil {
@@ -95,6 +107,17 @@ func (u *mutator) mutate(r *sink.Record) (m mutation, ok bool, why string, err e
 		}
 	}
 	return m, true, "", u.fill(&m, p)
+}
+
+// message is what a record says: its value, or what a CloudEvents message carries.
+func (p *plan) message(r *sink.Record) schema.Value {
+	if p.data < 0 {
+		return r.Value
+	}
+	if s := r.Value.Struct(); s != nil && p.data < len(s.Values) {
+		return s.Values[p.data]
+	}
+	return schema.NullValue
 }
 
 // deletesByRecord tells whether the key is outside the value, so that a record without value can delete.
@@ -150,7 +173,7 @@ func keylessError(what string) error {
 func (u *mutator) target(p *plan, topic string, source *schema.StructValue) (*target, error) {
 	fields := u.planner.format.sources
 	if source == nil {
-		return nil, fmt.Errorf("collection.name.format needs the source block, which the record does not have")
+		return nil, fmt.Errorf("%s needs the source block, which the record does not have", u.planner.format.option)
 	}
 	same := p.last != nil
 	for i, f := range fields {
@@ -178,11 +201,11 @@ func (u *mutator) fill(m *mutation, p *plan) error {
 	if p.keyFields > 0 {
 		key := m.rec.Key.Struct()
 		if key == nil || len(key.Values) != p.keyFields {
-			return fmt.Errorf("the key is null or has not the fields of its schema, so there is no primary key (primary.key.mode=%s)", u.config.KeyMode)
+			return fmt.Errorf("the key is null or has not the fields of its schema, so there is no primary key (%s=%s)", u.config.names.keyMode, u.config.KeyMode)
 		}
 		m.key = key.Values
 	} else if p.primitive && m.rec.Key.IsNull() {
-		return fmt.Errorf("the key is null, so there is no primary key (primary.key.mode=%s)", u.config.KeyMode)
+		return fmt.Errorf("the key is null, so there is no primary key (%s=%s)", u.config.names.keyMode, u.config.KeyMode)
 	}
 	if m.op == opDelete {
 		if u.config.KeyMode == KeyValue && len(m.row) != p.rowFields {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tandem-cdc/tandem/kafka"
 )
@@ -59,12 +58,8 @@ func (t *Task) retrying(ctx context.Context, try func() error) error {
 		}
 		t.stats.retries.Add(1)
 		t.log.Warn("the transaction is tried again", "attempt", attempt+1, "of", t.config.MaxRetries, "wait", t.config.RetryDelay, "err", err)
-		timer := time.NewTimer(t.config.RetryDelay)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !pause(ctx, t.config.RetryDelay) {
 			return err
-		case <-timer.C:
 		}
 	}
 }
@@ -80,6 +75,7 @@ func (t *Task) settle(ctx context.Context, w *worker, p *partition) error {
 		bad, err := t.transaction(ctx, w, p, dividing)
 		var moved *movedError
 		var old *staleError
+		var unfit *unfitError
 		switch {
 		case err == nil && bad != nil:
 			return RowErrors(bad)
@@ -97,6 +93,8 @@ func (t *Task) settle(ctx context.Context, w *worker, p *partition) error {
 				return err
 			}
 			t.tables.rebind(p.muts)
+		case errors.As(err, &unfit):
+			return unfit.rows(p.muts)
 		case isRowFault(err) && !refreshed: // perhaps a column was altered
 			refreshed = true
 			changed, err := t.tables.refresh(ctx, w.session, p.muts)
@@ -201,10 +199,27 @@ func (t *Task) recover(ctx context.Context, s session, p *partition) (again bool
 // done takes a committed transaction into the books.
 func (t *Task) done(w *worker, p *partition) {
 	p.next, p.held = p.target, p.coming
+	t.count(w)
+}
+
+// count adds what a transaction did.
+func (t *Task) count(w *worker) {
 	c := w.applier.counts
 	t.stats.written.Add(c.written)
 	t.stats.deleted.Add(c.deleted)
 	t.stats.truncated.Add(c.truncated)
 	t.stats.statements.Add(c.statements)
 	t.stats.transactions.Add(1)
+}
+
+// rows blames the records whose columns cannot be made.
+func (e *unfitError) rows(muts []mutation) RowErrors {
+	var out RowErrors
+	for i := range muts {
+		if m := &muts[i]; m.target == e.target {
+			at := m.rec.Consumed()
+			out = append(out, &RowError{Topic: at.Topic, Partition: at.Partition, Offset: m.rec.Offset, Table: m.target.name.String(), Err: e.err})
+		}
+	}
+	return out
 }

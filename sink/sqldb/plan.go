@@ -1,13 +1,21 @@
 package sqldb
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 )
+
+// kafkaKeys are the columns of a record's place in Kafka, by default.
+var kafkaKeys = []string{"__connect_topic", "__connect_partition", "__connect_offset"}
 
 // origin is where a column's value is in a record.
 type origin uint8
@@ -20,9 +28,10 @@ const (
 	fromPartition
 	fromOffset
 	fromHeader
+	fromValue // the value itself
 )
 
-// column is one column a plan writes.
+// column is one column a plan writes. Make it with newColumn.
 type column struct {
 	name   string // as the target names it
 	field  string // as the record names it
@@ -31,16 +40,35 @@ type column struct {
 	from   origin
 	index  int // of the field
 	key    bool
+	plain  bool           // created as Confluent's connector does
+	fresh  *schema.Schema // what a new column is made for, and its kind
+	freshK kind
+	made   func(schema.Value) schema.Value // what is written of a value; nil: itself
+	point  func(schema.Value) schema.Value // likewise into a column that holds points in time; nil: as made
 }
 
-var (
-	textSchema  = &schema.Schema{Type: schema.String}
-	int32Schema = &schema.Schema{Type: schema.Int32}
-	int64Schema = &schema.Schema{Type: schema.Int64}
-)
+// createSchema and createKind are what a new column is made for.
+func (c *column) createSchema() *schema.Schema { return c.fresh }
+func (c *column) createKind() kind             { return c.freshK }
 
-// value is the column's value in a mutation.
+// value is what a mutation writes to the column.
 func (c *column) value(m *mutation) schema.Value {
+	if c.made != nil {
+		return c.made(c.given(m))
+	}
+	return c.given(m)
+}
+
+// instant is what it writes to a column that holds points in time, not what a clock on the wall says.
+func (c *column) instant(m *mutation) schema.Value {
+	if c.point != nil {
+		return c.point(c.given(m))
+	}
+	return c.value(m)
+}
+
+// given is the column's value in the record.
+func (c *column) given(m *mutation) schema.Value {
 	switch c.from {
 	case fromRow:
 		return m.row[c.index]
@@ -54,6 +82,8 @@ func (c *column) value(m *mutation) schema.Value {
 		return schema.OfInt32(m.rec.Partition)
 	case fromOffset:
 		return schema.OfInt64(m.rec.Offset)
+	case fromValue:
+		return m.rec.Value
 	}
 	for i := range m.rec.Headers {
 		if m.rec.Headers[i].Key == c.field {
@@ -69,6 +99,8 @@ func (c *column) value(m *mutation) schema.Value {
 type plan struct {
 	topic     string
 	skip      string // why such records are not for tables; "" when they are
+	data      int    // field of the value that holds the message, for CloudEvents; -1: the value is it
+	single    bool   // the value is a text, and the column
 	envelope  bool
 	op        int // fields of the envelope
 	before    int
@@ -79,10 +111,11 @@ type plan struct {
 	primitive bool
 	columns   []column
 	keys      int
-	keySig    string // equal for plans whose keys are the same columns
-	tombstone bool   // no value: only deletes
-	keyless   bool   // a record_key plan for records without key: rows can only be added
-	markers   []int  // columns that may hold the placeholder
+	keySig    string   // equal for plans whose keys are the same columns
+	creation  []column // the columns in the order of a new table
+	tombstone bool     // no value: only deletes
+	keyless   bool     // a record_key plan for records without key: rows can only be added
+	markers   []int    // columns that may hold the placeholder
 
 	static  *target // the one of a name that needs the topic only
 	targets map[tableName]*target
@@ -144,12 +177,13 @@ func (s *subsets) of(missing []bool) *subset {
 
 // planner compiles plans and keeps them.
 type planner struct {
-	config *Config
-	format nameFormat
-	fold   func(string) string
-	plans  map[planKey]*plan
-	last   *plan
-	lastOf planKey
+	config      *Config
+	format      nameFormat
+	cloudEvents *javaregex.Regexp // nil: there are none
+	fold        func(string) string
+	plans       map[planKey]*plan
+	last        *plan
+	lastOf      planKey
 }
 
 type planKey struct {
@@ -207,71 +241,113 @@ var skipped = []struct{ suffix, what string }{
 }
 
 func (p *planner) compile(r *sink.Record) (*plan, error) {
-	c := &plan{topic: r.Topic, op: -1, before: -1, after: -1, source: -1}
+	c := &plan{topic: r.Topic, op: -1, before: -1, after: -1, source: -1, data: -1}
+	rules := &p.config.records
+	if rules.strict {
+		if err := p.config.demand(r); err != nil {
+			return nil, err
+		}
+	}
 	row := r.ValueSchema
 	if row == nil && r.Value.IsNull() {
 		c.tombstone = true
-		if p.config.KeyMode != KeyRecord && p.config.KeyMode != KeyHeader || r.KeySchema == nil {
+		if !p.config.deletesByRecord() || r.KeySchema == nil {
 			c.skip = "tombstone without key"
 			return c, nil
 		}
 		return c, p.finish(c, r, nil)
 	}
 	if row == nil {
-		return nil, fmt.Errorf("the value has no schema, so its columns have no types; use a converter that carries schemas (for JSON: value.converter.schemas.enable=true)")
+		return nil, errors.New("the value has no schema, so its columns have no types; use a converter that carries schemas (for JSON: value.converter.schemas.enable=true)")
 	}
-	for _, s := range skipped {
-		if strings.HasSuffix(row.Name, s.suffix) {
-			c.skip = s.what
-			return c, nil
+	if rules.envelopes {
+		for _, s := range skipped {
+			if strings.HasSuffix(row.Name, s.suffix) {
+				c.skip = s.what
+				return c, nil
+			}
 		}
+	}
+	if row.Type == schema.String && rules.stringColumn != "" {
+		c.single = true
+		return c, p.finish(c, r, nil)
 	}
 	if row.Type != schema.Struct {
 		return nil, fmt.Errorf("the value is of type %s; only structs have columns (a HoistField transform makes one)", row.Type)
 	}
-	c.op, c.before, c.after, c.source = row.Field("op"), row.Field("before"), row.Field("after"), row.Field("source")
-	if c.op >= 0 && c.after >= 0 && (strings.HasSuffix(row.Name, ".Envelope") || c.before >= 0 && c.source >= 0) {
-		c.envelope = true
-		if row = row.Fields[c.after].Schema; row.Type != schema.Struct || row.Fields == nil {
-			return nil, fmt.Errorf("field after of the envelope is of type %s, want a struct", row.Type)
-		}
+	row, err := p.unwrap(c, row)
+	if err != nil {
+		return nil, err
 	}
 	return c, p.finish(c, r, row)
 }
 
-// finish adds the columns: keys first, then the other fields of row in their order. row is nil for tombstones.
+// unwrap finds the row in the schema of a CloudEvents message or of an envelope.
+func (p *planner) unwrap(c *plan, row *schema.Schema) (*schema.Schema, error) {
+	if p.cloudEvents != nil {
+		is, err := p.cloudEvents.MatchString(row.Name)
+		if err != nil {
+			return nil, fmt.Errorf("hold schema name %q against cloud.events.schema.name.pattern: %w", row.Name, err)
+		}
+		if at := row.Field("data"); is && at >= 0 && row.Fields[at].Schema.Type == schema.Struct {
+			c.data, row = at, row.Fields[at].Schema
+		}
+	}
+	c.op, c.before, c.after, c.source = row.Field("op"), row.Field("before"), row.Field("after"), row.Field("source")
+	if c.op < 0 || c.after < 0 || !strings.HasSuffix(row.Name, ".Envelope") && (c.before < 0 || c.source < 0) {
+		return row, nil
+	}
+	if !p.config.records.envelopes {
+		return nil, errors.New("the value is an envelope of Debezium's, whose fields before, after and source are structs and no columns; " +
+			"take the row out of it (transforms=unwrap, transforms.unwrap.type=io.debezium.transforms.ExtractNewRecordState), or use connector.class=" + Debezium.Class + ", which reads envelopes")
+	}
+	c.envelope = true
+	if row = row.Fields[c.after].Schema; row.Type != schema.Struct || row.Fields == nil {
+		return nil, fmt.Errorf("field after of the envelope is of type %s, want a struct", row.Type)
+	}
+	return row, nil
+}
+
+// finish adds the columns: keys first, then the other fields of row in their order. row is nil for tombstones, and for values that are
+// texts.
 func (p *planner) finish(c *plan, r *sink.Record, row *schema.Schema) error {
 	if err := p.addKeys(c, r, row); err != nil {
 		return err
 	}
 	c.keys = len(c.columns)
-	names := make(map[string]bool)
+	names := make(map[string]string) // columns, and the fields they are for
 	for i := range c.columns {
-		names[c.columns[i].name] = true
+		names[c.columns[i].name] = ""
 		c.keySig += c.columns[i].name + "\x00"
 	}
 	if row != nil {
 		c.rowFields = len(row.Fields)
 		for i, f := range row.Fields {
 			name := p.fold(f.Name)
-			if names[name] || !p.config.writes(r.Topic, f.Name) {
+			if other, taken := names[name]; taken && (other == "" || other == f.Name) || !p.config.writes(r.Topic, f.Name) {
 				continue
+			} else if taken {
+				return fmt.Errorf("fields %q and %q are the same column %q; set %s, or leave one out by %s", other, f.Name, name, p.config.names.quoteYes, p.config.names.leaveOut)
 			}
-			names[name] = true
-			c.columns = append(c.columns, column{name: name, field: f.Name, schema: f.Schema, kind: kindOf(f.Schema), from: fromRow, index: i})
-		}
-		if len(c.columns) == 0 {
-			return fmt.Errorf("no field is left to write; check field.include.list and field.exclude.list")
+			names[name] = f.Name
+			c.columns = append(c.columns, p.newColumn(name, f.Name, f.Schema, fromRow, i))
 		}
 	}
+	if c.single {
+		c.columns = append(c.columns, p.newColumn(p.fold(p.config.records.stringColumn), p.config.records.stringColumn, r.ValueSchema, fromValue, 0))
+	}
+	if len(c.columns) == 0 {
+		return p.noFields(r)
+	}
 	for i := c.keys; i < len(c.columns) && p.config.Unavailable != ""; i++ {
-		if mayBeUnavailable(&c.columns[i]) {
+		if c.columns[i].from == fromRow && mayBeUnavailable(&c.columns[i]) {
 			c.markers = append(c.markers, i)
 		}
 	}
-	if p.format.static || row == nil {
+	c.order(row)
+	if p.format.static || c.tombstone {
 		if !p.format.static {
-			c.skip = "tombstone (collection.name.format needs the source block, which it does not have)"
+			c.skip = "tombstone (" + p.format.option + " needs the source block, which it does not have)"
 			return nil
 		}
 		name, err := p.format.name(r.Topic, nil)
@@ -283,104 +359,29 @@ func (p *planner) finish(c *plan, r *sink.Record, row *schema.Schema) error {
 	return nil
 }
 
-// addKeys adds the primary key's columns.
-func (p *planner) addKeys(c *plan, r *sink.Record, row *schema.Schema) error {
-	fields := p.config.KeyFields
-	add := func(name string, s *schema.Schema, from origin, index int) {
-		c.columns = append(c.columns, column{name: p.fold(name), field: name, schema: s, kind: kindOf(s), from: from, index: index, key: true})
+// order sets the order of the columns of a new table: keys first; where columns are plain, as the original has it: the coordinates
+// in Kafka, the fields of the value, and by their names those that the value does not have.
+func (c *plan) order(row *schema.Schema) {
+	c.creation = slices.Clone(c.columns)
+	if !c.columns[0].plain {
+		return
 	}
-	switch p.config.KeyMode {
-	case KeyKafka:
-		names := fields
-		if len(names) == 0 {
-			names = []string{"__connect_topic", "__connect_partition", "__connect_offset"}
+	place := func(col *column) (int, string) {
+		if i := slices.Index(kafkaKeys, col.field); i >= 0 {
+			return i, ""
 		}
-		if len(names) != 3 {
-			return fmt.Errorf("primary.key.mode=kafka needs three primary.key.fields (topic, partition, offset) or none, not %d", len(names))
-		}
-		add(names[0], textSchema, fromTopic, 0)
-		add(names[1], int32Schema, fromPartition, 0)
-		add(names[2], int64Schema, fromOffset, 0)
-	case KeyRecord:
-		return p.addRecordKey(c, r, add)
-	case KeyValue:
-		if len(fields) == 0 {
-			for i, f := range row.Fields {
-				add(f.Name, f.Schema, fromRow, i)
-			}
-			return nil
-		}
-		for _, name := range fields {
-			i := row.Field(name)
-			if i < 0 {
-				return fmt.Errorf("primary.key.fields names %q, which is no field of the value; it has %s", name, fieldNames(row))
-			}
-			add(name, row.Fields[i].Schema, fromRow, i)
-		}
-	case KeyHeader:
-		for _, name := range fields {
-			s := headerSchema(r, name)
-			if s == nil {
-				return fmt.Errorf("primary.key.fields names header %q, which the record does not have", name)
-			}
-			add(name, s, fromHeader, 0)
-		}
-	}
-	return nil
-}
-
-func (p *planner) addRecordKey(c *plan, r *sink.Record, add func(string, *schema.Schema, origin, int)) error {
-	fields, key := p.config.KeyFields, r.KeySchema
-	switch {
-	case key == nil && r.Key.IsNull():
-		c.keyless = true
-	case key == nil:
-		return fmt.Errorf("the key has no schema, so the primary key has no type; use a converter that carries schemas (for JSON: key.converter.schemas.enable=true)")
-	case key.Type != schema.Struct:
-		if len(fields) != 1 {
-			return fmt.Errorf("the key is of type %s, a single value: name its column in primary.key.fields (it has %d names)", key.Type, len(fields))
-		}
-		c.primitive = true
-		add(fields[0], key, fromPrimitiveKey, 0)
-	default:
-		c.keyFields = len(key.Fields)
-		if len(fields) == 0 {
-			for i, f := range key.Fields {
-				add(f.Name, f.Schema, fromKey, i)
+		if row != nil {
+			if i := row.Field(col.field); i >= 0 {
+				return len(kafkaKeys) + i, ""
 			}
 		}
-		for _, name := range fields {
-			i := key.Field(name)
-			if i < 0 {
-				return fmt.Errorf("primary.key.fields names %q, which is no field of the key; it has %s", name, fieldNames(key))
-			}
-			add(name, key.Fields[i].Schema, fromKey, i)
-		}
+		return math.MaxInt, col.field
 	}
-	return nil
-}
-
-func headerSchema(r *sink.Record, name string) *schema.Schema {
-	for i := range r.Headers {
-		if r.Headers[i].Key != name {
-			continue
-		}
-		if r.Headers[i].Schema != nil {
-			return r.Headers[i].Schema
-		}
-		if t := r.Headers[i].Value.Type(); t != schema.Invalid {
-			return &schema.Schema{Type: t}
-		}
-	}
-	return nil
-}
-
-func fieldNames(s *schema.Schema) string {
-	var names []string
-	for _, f := range s.Fields {
-		names = append(names, f.Name)
-	}
-	return strings.Join(names, ", ")
+	slices.SortStableFunc(c.creation, func(a, b column) int {
+		atA, nameA := place(&a)
+		atB, nameB := place(&b)
+		return cmp.Or(cmp.Compare(atA, atB), cmp.Compare(nameA, nameB))
+	})
 }
 
 // target returns the plan's target of that name.

@@ -87,7 +87,7 @@ func (st *pgStore) connect(ctx context.Context) (session, error) {
 	if _, err := s.query(ctx, "SELECT set_config('TimeZone', $1, false)", st.config.TimeZone); err != nil {
 		s.close(ctx)
 		if sqlState(err) == "22023" { // invalid_parameter_value
-			return nil, &SetupError{Option: "use.time.zone", Err: err, Remedy: "give a time zone that the server knows: SELECT name FROM pg_timezone_names"}
+			return nil, &SetupError{Option: st.config.names.zone, Err: err, Remedy: "give a time zone that the server knows: SELECT name FROM pg_timezone_names"}
 		}
 		return nil, err
 	}
@@ -109,14 +109,14 @@ func (st *pgStore) connectError(err error) error {
 	code := sqlState(err)
 	switch code {
 	case "28P01": // invalid_password
-		return &SetupError{Option: "connection.password", Object: "database " + st.address(), Err: err, Remedy: fmt.Sprintf("check connection.username (%q) and connection.password", user)}
+		return &SetupError{Option: "connection.password", Object: "database " + st.address(), Err: err, Remedy: fmt.Sprintf("check %s (%q) and connection.password", st.config.names.user, user)}
 	case "28000": // invalid_authorization_specification
-		return &SetupError{Option: "connection.username", Object: "database " + st.address(), Err: err,
+		return &SetupError{Option: st.config.names.user, Object: "database " + st.address(), Err: err,
 			Remedy: fmt.Sprintf("check that role %q exists and may log in, and that pg_hba.conf lets it in from this host with this kind of encryption", user)}
 	case "3D000": // invalid_catalog_name
 		return &SetupError{Option: "connection.url", Object: "database " + st.address(), Err: err, Remedy: fmt.Sprintf("create it (CREATE DATABASE %s) or check connection.url", dialect.QuotePostgres(database))}
 	case "42501": // insufficient_privilege
-		return &SetupError{Option: "connection.username", Object: "database " + st.address(), Err: err,
+		return &SetupError{Option: st.config.names.user, Object: "database " + st.address(), Err: err,
 			Remedy: fmt.Sprintf("GRANT CONNECT ON DATABASE %s TO %s", dialect.QuotePostgres(database), dialect.QuotePostgres(user))}
 	}
 	if code == "" && !isNetwork(err) {
@@ -173,12 +173,12 @@ func (st *pgStore) classify(err error) error {
 		"0A000": // feature_not_supported: a cached plan whose table changed
 		return &staleError{err}
 	case "42501": // insufficient_privilege
-		return &SetupError{Option: "connection.username", Err: err,
-			Remedy: fmt.Sprintf("grant role %q what it needs: SELECT, INSERT, UPDATE, DELETE on the table (TRUNCATE with truncate.enabled), and CREATE on the schema with schema.evolution=basic", st.target.Config.User)}
+		return &SetupError{Option: st.config.names.user, Err: err,
+			Remedy: fmt.Sprintf("grant role %q what it needs: SELECT, INSERT, UPDATE, DELETE on the table (TRUNCATE with truncate.enabled), and CREATE on the schema with %s", st.target.Config.User, st.config.names.createYes)}
 	case "3F000": // invalid_schema_name
-		return &SetupError{Option: "collection.name.format", Err: err, Remedy: "create the schema, or set currentSchema in connection.url"}
+		return &SetupError{Option: st.config.names.collection, Err: err, Remedy: "create the schema, or set currentSchema in connection.url"}
 	case "42846": // cannot_coerce
-		return &SetupError{Option: "schema.evolution", Err: err, Remedy: "change the column's type to one that takes these values"}
+		return &SetupError{Option: st.config.names.create, Err: err, Remedy: "change the column's type to one that takes these values"}
 	}
 	switch code[:2] {
 	case "08", "40", "53", "57", "58": // connection, rollback (deadlock, serialization), resources, operator intervention, system

@@ -115,22 +115,7 @@ func (s *pgSession) check(a sink.Assignment, row [][]byte) (claimed, error) {
 		return c, err
 	}
 	where := fmt.Sprintf("connector = %s AND topic = %s AND partition = %d", dialect.LiteralPostgres(s.store.connector), dialect.LiteralPostgres(a.Topic), a.Partition)
-	again := fmt.Sprintf("to read the topic from the group's offset again, run DELETE FROM %s WHERE %s", quoteTable(s.store.positions), where)
-	problem := func(format string, args ...any) error {
-		return &PositionError{Topic: a.Topic, Partition: a.Partition, Problem: fmt.Sprintf(format, args...), Remedy: again}
-	}
-	switch stored := string(row[2]); {
-	case c.next < 0: // nothing was applied
-	case stored != a.TopicID && a.TopicID != "":
-		return c, problem("the position stored in table %q, %d, belongs to a topic of the same name that was deleted (id %s, now %s)", s.store.positions, c.next, stored, a.TopicID)
-	case c.next > a.End:
-		return c, problem("the position stored in table %q, %d, lies beyond the topic's end, %d: records were lost on the broker, or the topic was recreated", s.store.positions, c.next, a.End)
-	case c.next < a.Begin:
-		err := problem("records %d to %d were deleted from the topic (by its retention) before they were applied", c.next, a.Begin-1).(*PositionError)
-		err.Remedy = fmt.Sprintf("to go on without them, run UPDATE %s SET next_offset = %d WHERE %s; else load the tables anew by a snapshot", quoteTable(s.store.positions), a.Begin, where)
-		return c, err
-	}
-	return c, nil
+	return c, checkPosition(c, string(row[2]), a, s.store.positions, quoteTable(s.store.positions), where)
 }
 
 func readClaimed(row [][]byte) (claimed, error) {

@@ -200,7 +200,7 @@ func (s *pgSession) write(ctx context.Context, op statementOp, d *destination, s
 	if st.sql == "" {
 		return nil // nothing of the row can be written
 	}
-	if op == stTruncate {
+	if op == stTruncate || op == stClear {
 		s.send(ctx, st.sql, nil, nil, false)
 		return nil
 	}
@@ -253,6 +253,8 @@ func (s *pgSession) value(buf []byte, b *pgBound, p pgParam, m *mutation, column
 	c := &b.columns[p.column]
 	if p.moved {
 		v = m.moved[p.column]
+	} else if c.point {
+		v = c.column.instant(m)
 	} else {
 		v = c.column.value(m)
 	}

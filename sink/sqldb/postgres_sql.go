@@ -26,6 +26,7 @@ type pgColumn struct {
 	name   string // quoted
 	pgWire
 	written bool // false: the database computes it
+	point   bool // it holds points in time, and values are such
 }
 
 type pgStatementKey struct {
@@ -55,6 +56,9 @@ func (st *pgStore) bind(p *plan, t *table) (bound, error) {
 		c.name = dialect.QuotePostgres(c.target.name)
 		c.written = !c.target.generated
 		c.pgWire = chooseWire(c.column.kind, c.column.schema, c.target)
+		if c.point = c.column.point != nil && c.target.typeID == oidTimestamptz; c.point {
+			c.pgWire = stampWire(c.column.kind, c.target, oidTimestamptz, "timestamptz")
+		}
 	}
 	return b, nil
 }
@@ -78,6 +82,8 @@ func (b *pgBound) make(op statementOp, sub *subset) *pgStatement {
 	switch op {
 	case stTruncate:
 		return &pgStatement{sql: "TRUNCATE TABLE " + m.table()}
+	case stClear:
+		return &pgStatement{sql: "DELETE FROM " + m.table()}
 	case stDelete:
 		m.use(func(i int) bool { return i < b.plan.keys })
 		return m.done("DELETE FROM " + m.table() + " AS t USING " + m.from() + " WHERE " + m.match("t", "v", b.plan.keys))

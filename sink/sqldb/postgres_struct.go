@@ -238,15 +238,14 @@ func appendDecimalText(dst, unscaled []byte, scale int) ([]byte, error) {
 	if scale > maxScale || scale < minScale {
 		return dst, fmt.Errorf("a scale of %d is more than numeric takes", scale)
 	}
-	n := schema.Unscaled(unscaled)
-	if n.Sign() < 0 {
+	var digits [20]byte
+	text, negative := unscaledText(digits[:0], unscaled)
+	if negative {
 		dst = append(dst, '-')
-		n.Neg(n)
 	}
-	text := n.Append(nil, 10)
 	if scale <= 0 {
 		dst = append(dst, text...)
-		for ; scale < 0 && n.Sign() != 0; scale++ {
+		for ; scale < 0 && string(text) != "0"; scale++ {
 			dst = append(dst, '0')
 		}
 		return dst, nil
@@ -260,6 +259,27 @@ func appendDecimalText(dst, unscaled []byte, scale int) ([]byte, error) {
 		dst = append(dst, '0')
 	}
 	return append(dst, text...), nil
+}
+
+// unscaledText appends the digits of a two's complement number. Those of eight bytes or fewer, nearly all there are, take no memory.
+func unscaledText(dst, unscaled []byte) (digits []byte, negative bool) {
+	if len(unscaled) > 8 {
+		n := schema.Unscaled(unscaled)
+		negative = n.Sign() < 0
+		return n.Abs(n).Append(dst, 10), negative
+	}
+	var n int64
+	if len(unscaled) > 0 && unscaled[0] >= 0x80 {
+		n = -1
+	}
+	for _, b := range unscaled {
+		n = n<<8 | int64(b)
+	}
+	u := uint64(n)
+	if n < 0 {
+		u = -u
+	}
+	return strconv.AppendUint(dst, u, 10), n < 0
 }
 
 // appendFloatText writes the shortest text that reads as the same number.

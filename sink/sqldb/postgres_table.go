@@ -14,12 +14,15 @@ import (
 
 // findTable finds a relation: in the named schema or else the first of the search path that has it. $3 is true when another
 // spelling in upper and lower case will do; an exact match goes first.
-const findTable = `SELECT c.oid, n.nspname, c.relname, c.relname = $2
+const findTable = `SELECT c.oid, n.nspname, c.relname, c.relname = $2, c.relkind
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'f')
   AND (c.relname = $2 OR $3::bool AND lower(c.relname) = lower($2))
   AND CASE WHEN $1 = '' THEN n.nspname = ANY (current_schemas(false)) ELSE n.nspname = $1 OR $3::bool AND lower(n.nspname) = lower($1) END
 ORDER BY c.relname = $2 DESC, n.nspname = $1 DESC, array_position(current_schemas(false), n.nspname)`
+
+// relationKinds are the values of pg_class.relkind that findTable finds.
+var relationKinds = map[byte]tableKind{'r': kindTable, 'p': kindPartitioned, 'v': kindView, 'f': kindForeign}
 
 // readColumns resolves domains to what they stand on.
 const readColumns = `WITH RECURSIVE base(attnum, typ, typmod) AS (
@@ -45,11 +48,11 @@ func (s *pgSession) describe(ctx context.Context, n tableName) (*table, error) {
 		return nil, nil
 	}
 	if string(rows[0][3]) != "t" && len(rows) > 1 {
-		return nil, &SetupError{Option: "quote.identifiers", Object: fmt.Sprintf("table %q", n), Err: errors.New("several tables differ from this name in upper and lower case only"),
-			Remedy: "set quote.identifiers=true and name it exactly"}
+		return nil, &SetupError{Option: s.store.config.names.quote, Object: fmt.Sprintf("table %q", n), Err: errors.New("several tables differ from this name in upper and lower case only"),
+			Remedy: "set " + s.store.config.names.quoteYes + " and name it exactly"}
 	}
 	oid := string(rows[0][0])
-	t := &table{name: tableName{string(rows[0][1]), string(rows[0][2])}}
+	t := &table{name: tableName{string(rows[0][1]), string(rows[0][2])}, kind: relationKinds[rows[0][4][0]]}
 	if rows, err = s.query(ctx, readColumns, oid); err != nil {
 		return nil, fmt.Errorf("read the columns of table %q: %w", t.name, err)
 	}
@@ -92,12 +95,12 @@ func (s *pgSession) ddl(ctx context.Context, what, sql string) error {
 	case err == nil || existsAlready(err):
 		return nil
 	case errors.As(err, &pg) && !isRetriable(s.store.classify(err)):
-		option, remedy := "schema.evolution", "run it by hand in a form the server takes: "+sql
+		option, remedy := s.store.config.names.create, "run it by hand in a form the server takes: "+sql
 		switch pg.Code {
 		case "42501": // insufficient_privilege
-			option, remedy = "connection.username", fmt.Sprintf("grant role %q CREATE on the schema and ownership of the table, or run it by hand: %s", s.store.target.Config.User, sql)
+			option, remedy = s.store.config.names.user, fmt.Sprintf("grant role %q CREATE on the schema and ownership of the table, or run it by hand: %s", s.store.target.Config.User, sql)
 		case "3F000": // invalid_schema_name
-			option, remedy = "collection.name.format", "create the schema first, or set currentSchema in connection.url"
+			option, remedy = s.store.config.names.collection, "create the schema first, or set currentSchema in connection.url"
 		}
 		return &SetupError{Option: option, Object: what, Err: err, Remedy: remedy}
 	}
@@ -109,6 +112,7 @@ func (s *pgSession) create(ctx context.Context, n tableName, columns []column, k
 	if err != nil {
 		return err
 	}
+	var primary []string
 	var b strings.Builder
 	b.WriteString("CREATE TABLE IF NOT EXISTS ")
 	b.WriteString(quoteTable(n))
@@ -119,22 +123,20 @@ func (s *pgSession) create(ctx context.Context, n tableName, columns []column, k
 			b.WriteString(", ")
 		}
 		b.WriteString(dialect.QuotePostgres(c.name) + " " + types[i])
-		if i >= keys {
-			b.WriteString(defaultClause(c, types[i]))
+		clause := ""
+		if !c.key || c.plain {
+			clause = defaultClause(c, types[i])
+			b.WriteString(clause)
 		}
-		if i < keys || !c.schema.Optional {
+		if c.key {
+			primary = append(primary, dialect.QuotePostgres(c.name))
+		}
+		if c.key || !c.createSchema().Optional && (clause == "" || !c.plain) {
 			b.WriteString(" NOT NULL")
 		}
 	}
 	if keys > 0 {
-		b.WriteString(", PRIMARY KEY (")
-		for i := range columns[:keys] {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString(dialect.QuotePostgres(columns[i].name))
-		}
-		b.WriteString(")")
+		b.WriteString(", PRIMARY KEY (" + strings.Join(primary, ", ") + ")")
 	}
 	b.WriteString(")")
 	return s.ddl(ctx, fmt.Sprintf("create table %q", n), b.String())
@@ -155,7 +157,7 @@ func (s *pgSession) extend(ctx context.Context, t *table, columns []column) erro
 		b.WriteString(" ADD COLUMN IF NOT EXISTS " + dialect.QuotePostgres(columns[i].name) + " " + types[i])
 		if d := defaultClause(&columns[i], types[i]); d != "" {
 			b.WriteString(d)
-			if !columns[i].schema.Optional {
+			if !columns[i].schema.Optional && !columns[i].plain {
 				b.WriteString(" NOT NULL")
 			}
 		}

@@ -171,18 +171,27 @@ func temporalWire(k kind, target *tableColumn) (pgWire, bool) {
 		return typedWire(oidTime, "time", target, appendTime(1, 1)), target.typeID == oidTime || target.typeID == oidTimetz
 	case kindTimeNanos:
 		return typedWire(oidTime, "time", target, appendTime(1, 1000)), target.typeID == oidTime || target.typeID == oidTimetz
-	case kindStampMillis:
-		return typedWire(oidTimestamp, "timestamp", target, appendStamp(1000, 1)), true
-	case kindStampMicros:
-		return typedWire(oidTimestamp, "timestamp", target, appendStamp(1, 1)), true
-	case kindStampNanos:
-		return typedWire(oidTimestamp, "timestamp", target, appendStamp(1, 1000)), true
+	case kindStampMillis, kindStampMicros, kindStampNanos:
+		return stampWire(k, target, oidTimestamp, "timestamp"), true
 	case kindIsoStamp:
 		return typedWire(oidTimestamp, "timestamp", target, appendISOStamp), true
 	case kindZonedStamp:
 		return typedWire(oidTimestamptz, "timestamptz", target, appendISOStamp), true
 	}
 	return pgWire{}, false
+}
+
+// stampWire sends a number as a timestamp: one without time zone shows what a clock on the wall does, and the server converts it for a
+// column with a time zone, in the session's.
+func stampWire(k kind, target *tableColumn, oid uint32, name string) pgWire {
+	multiply, divide := int64(1), int64(1)
+	switch k {
+	case kindStampMillis:
+		multiply = 1000
+	case kindStampNanos:
+		divide = 1000
+	}
+	return typedWire(oid, name, target, appendStamp(multiply, divide))
 }
 
 // pgType is a column type to create. When it belongs to an extension, instead is what to take when that is missing.
@@ -192,8 +201,8 @@ var createKinds = map[kind]pgType{
 	kindBool: {name: "boolean"}, kindText: {name: "text"}, kindBytes: {name: "bytea"}, kindVarDecimal: {name: "numeric"}, kindDate: {name: "date"},
 	kindTimeMillis: {name: "time"}, kindTimeMicros: {name: "time"}, kindTimeNanos: {name: "time"}, kindStampMillis: {name: "timestamp"},
 	kindStampMicros: {name: "timestamp"}, kindStampNanos: {name: "timestamp"}, kindZonedStamp: {name: "timestamptz"}, kindZonedTime: {name: "timetz"},
-	kindIsoDate: {name: "date"}, kindIsoTime: {name: "time"}, kindIsoStamp: {name: "timestamp"}, kindMicroDuration: {name: "bigint"},
-	kindNanoDuration: {name: "bigint"}, kindInterval: {name: "interval"}, kindUUID: {name: "uuid"}, kindJSON: {name: "json"}, kindXML: {name: "xml"},
+	kindIsoDate: {name: "date"}, kindIsoTime: {name: "time"}, kindIsoStamp: {name: "timestamp"}, kindMicroDuration: {name: "interval"},
+	kindNanoDuration: {name: "interval"}, kindInterval: {name: "interval"}, kindUUID: {name: "uuid"}, kindJSON: {name: "json"}, kindXML: {name: "xml"},
 	kindLtree: {"ltree", "ltree", "text"}, kindTsvector: {name: "tsvector"}, kindPoint: {name: "point"}, kindLine: {name: "line"}, kindCircle: {name: "circle"},
 	kindDoubleVector: {"vector", "vector", "double precision[]"}, kindFloatVector: {"halfvec", "halfvec", "real[]"}, kindSparseVector: {"sparsevec", "sparsevec", "jsonb"},
 	kindStructDate: {name: "date"}, kindStructTime: {name: "time"}, kindStructStamp: {name: "timestamp"}, kindStructZonedTime: {name: "timetz"},
@@ -211,7 +220,7 @@ var propagated = map[string]pgType{
 
 // createType is the type of a column to be created: the one whose values the schema describes.
 func createType(c *column, postgis string) pgType {
-	return typeFor(c.schema, c.kind, postgis)
+	return typeFor(c.createSchema(), c.createKind(), postgis)
 }
 
 func typeFor(s *schema.Schema, k kind, postgis string) pgType {
@@ -284,22 +293,26 @@ func arrayType(s *schema.Schema, postgis string) pgType {
 // defaultClause is the column's default when it is a plain value. Defaults that Debezium makes up for expressions (now(),
 // nextval(…), gen_random_uuid()) are zeros of their types: a zero is left out, for it is not what the source would do.
 func defaultClause(c *column, typ string) string {
-	d := c.schema.Default
+	d := c.createSchema().Default
 	if d == nil || d.IsNull() {
 		return ""
 	}
-	switch c.kind {
+	switch c.createKind() {
 	case kindBool:
 		return " DEFAULT " + strconv.FormatBool(d.Bool())
 	case kindInt, kindFloat, kindDecimal, kindDate, kindTimeMillis, kindTimeMicros, kindTimeNanos, kindStampMillis, kindStampMicros, kindStampNanos,
 		kindText, kindJSON, kindZonedStamp, kindInterval:
-		if isZero(*d) {
+		if isZero(*d) && !c.plain {
 			return ""
 		}
 	default:
 		return ""
 	}
-	text, err := appendText(nil, *d, c.schema, c.kind, 0)
+	value := *d
+	if c.made != nil {
+		value = c.made(value)
+	}
+	text, err := appendText(nil, value, c.createSchema(), c.createKind(), 0)
 	if err != nil {
 		return ""
 	}

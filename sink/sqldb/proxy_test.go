@@ -12,10 +12,11 @@ import (
 // proxy stands between a task and its server and cuts connections: after a number of bytes in either direction, counted over all
 // of them, so in the middle of a statement, before a commit arrives, or before its answer does.
 type proxy struct {
-	server string
-	listen net.Listener
-	budget atomic.Int64 // bytes until the next cut; negative: none
-	cuts   atomic.Int64
+	server  string
+	listen  net.Listener
+	budget  atomic.Int64 // bytes until the next cut; negative: none
+	cuts    atomic.Int64
+	instead func() // of a cut; nil: cut
 
 	mu    sync.Mutex
 	conns map[net.Conn]bool
@@ -25,7 +26,15 @@ type proxy struct {
 // newProxy puts itself between d and its server: d.jdbc leads through it from then on.
 func newProxy(t testing.TB, d *database) *proxy {
 	t.Helper()
-	u, err := url.Parse(strings.TrimPrefix(d.jdbc, "jdbc:"))
+	p, jdbc := proxyTo(t, d.jdbc)
+	d.jdbc = jdbc
+	return p
+}
+
+// proxyTo puts a proxy before the server of a URL, and returns the URL that leads through it.
+func proxyTo(t testing.TB, jdbc string) (*proxy, string) {
+	t.Helper()
+	u, err := url.Parse(strings.TrimPrefix(jdbc, "jdbc:"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +44,13 @@ func newProxy(t testing.TB, d *database) *proxy {
 		t.Fatal(err)
 	}
 	u.Host = p.listen.Addr().String()
-	d.jdbc = "jdbc:" + u.String()
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		p.listen.Close()
 		p.cut()
 		p.wg.Wait()
 	})
-	return p
+	return p, "jdbc:" + u.String()
 }
 
 func (p *proxy) accept() {
@@ -81,6 +89,9 @@ func (p *proxy) pump(dst, src net.Conn) {
 			if left := p.budget.Add(-int64(n)); left < 0 {
 				p.budget.Store(-1)
 				p.cuts.Add(1)
+				if p.instead != nil {
+					p.instead()
+				}
 				dst.Write(buf[:max(0, n+int(left))])
 				return
 			}

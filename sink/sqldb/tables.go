@@ -1,11 +1,16 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tandem-cdc/tandem/sink"
 )
 
 // tables knows the tables of a task, creates and extends them. Safe for concurrent use: one statement of it at a time, so that two
@@ -42,6 +47,15 @@ func (t *tables) ensure(ctx context.Context, s session, muts []mutation) error {
 		muts[i].dest = muts[i].target.dest
 	}
 	return nil
+}
+
+// assign gives mutations the destinations that their targets have.
+func (t *tables) assign(muts []mutation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range muts {
+		muts[i].dest = muts[i].target.dest
+	}
 }
 
 // rebind makes the destinations of a batch be compiled anew.
@@ -90,6 +104,11 @@ func (t *tables) open(ctx context.Context, s session, g *target) error {
 			return err
 		}
 	}
+	if tab != nil {
+		if err := t.checkKind(tab); err != nil {
+			return err
+		}
+	}
 	if tab == nil {
 		var err error
 		if tab, err = t.create(ctx, s, g); tab == nil || err != nil {
@@ -127,23 +146,52 @@ func (t *tables) open(ctx context.Context, s session, g *target) error {
 	return nil
 }
 
+// exist makes sure that the topics have their tables, for schema.evolution=validate-only.
+func (t *Task) exist(ctx context.Context, s session, parts []sink.Assignment) error {
+	var last string
+	for i := range parts {
+		topic := parts[i].Topic
+		if topic == last || t.txn != nil && (topic == t.config.TransactionTopic || strings.HasSuffix(topic, ".transaction")) {
+			continue
+		}
+		last = topic
+		name, err := t.mutator.planner.format.name(topic, nil)
+		if err != nil {
+			return &SetupError{Option: t.config.names.collection, Object: "topic " + topic, Err: err}
+		}
+		name = tableName{t.mutator.planner.fold(name.schema), t.mutator.planner.fold(name.table)}
+		found, err := s.describe(ctx, name)
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return &SetupError{Option: t.config.names.create, Object: fmt.Sprintf("table %q", name), Err: errors.New("it does not exist"),
+				Remedy: fmt.Sprintf("create it before the start, or set %s (topic %q writes to it)", t.config.names.createYes, topic)}
+		}
+	}
+	return nil
+}
+
 // create makes the table. It returns nil without error when nothing but deletes wants it.
 func (t *tables) create(ctx context.Context, s session, g *target) (*table, error) {
-	if t.config.Evolution != EvolutionBasic {
-		return nil, &SetupError{Option: "schema.evolution", Object: fmt.Sprintf("table %q", g.name), Err: fmt.Errorf("it does not exist"),
-			Remedy: fmt.Sprintf("create it, or set schema.evolution=basic (topic %q writes to it)", g.plan.topic)}
+	if !t.config.Create {
+		return nil, &SetupError{Option: t.config.names.create, Object: fmt.Sprintf("table %q", g.name), Err: errors.New("it does not exist"),
+			Remedy: fmt.Sprintf("create it, or set %s (topic %q writes to it)", t.config.names.createYes, g.plan.topic)}
 	}
 	if g.plan.tombstone {
 		return nil, nil
 	}
-	if err := s.create(ctx, g.name, g.plan.columns, g.plan.keys); err != nil {
+	if err := fits(g, g.plan.creation); err != nil {
+		return nil, err
+	}
+	if err := s.create(ctx, g.name, g.plan.creation, g.plan.keys); err != nil {
 		return nil, err
 	}
 	t.log.Info("table created", "table", g.name.String(), "columns", len(g.plan.columns), "topic", g.plan.topic)
 	tab, err := s.describe(ctx, g.name)
 	if err == nil && tab == nil {
 		err = &SetupError{Object: fmt.Sprintf("table %q", g.name), Err: fmt.Errorf("it was created but cannot be seen"),
-			Remedy: "check that its schema is in the role's search_path, or name it in collection.name.format"}
+			Remedy: "check that its schema is in the role's search_path, or name it in " + t.config.names.collection}
 	}
 	return tab, err
 }
@@ -154,9 +202,16 @@ func (t *tables) extend(ctx context.Context, s session, g *target, tab *table, m
 		names = append(names, missing[i].name)
 	}
 	list := strings.Join(names, ", ")
-	if t.config.Evolution != EvolutionBasic || g.plan.tombstone {
-		return nil, &SetupError{Option: "schema.evolution", Object: fmt.Sprintf("table %q", tab.name), Err: fmt.Errorf("it has no column %s", list),
-			Remedy: fmt.Sprintf("add it, set schema.evolution=basic, or leave the field out by field.exclude.list (topic %q has it)", g.plan.topic)}
+	if !t.config.Extend || g.plan.tombstone {
+		return nil, &SetupError{Option: t.config.names.extend, Object: fmt.Sprintf("table %q", tab.name), Err: fmt.Errorf("it has no column %s", list),
+			Remedy: fmt.Sprintf("add it, set %s, or leave the field out by %s (topic %q has it)", t.config.names.extendYes, t.config.names.leaveOut, g.plan.topic)}
+	}
+	if tab.kind == kindView {
+		return nil, &SetupError{Object: fmt.Sprintf("view %q", tab.name), Err: fmt.Errorf("it has no column %s, and views are not altered", list),
+			Remedy: fmt.Sprintf("add it to the view, or leave the field out by %s (topic %q has it)", t.config.names.leaveOut, g.plan.topic)}
+	}
+	if err := fits(g, missing); err != nil {
+		return nil, err
 	}
 	if err := s.extend(ctx, tab, missing); err != nil {
 		return nil, err
@@ -170,6 +225,26 @@ func (t *tables) extend(ctx context.Context, s session, g *target, tab *table, m
 		return nil, &SetupError{Object: fmt.Sprintf("table %q", g.name), Err: fmt.Errorf("columns %s were added but cannot be seen", list), Remedy: "see whether something else alters the table"}
 	}
 	return tab, nil
+}
+
+// checkKind makes sure that the kind of table may be written to.
+func (t *tables) checkKind(tab *table) error {
+	if len(t.config.TableTypes) == 0 || slices.Contains(t.config.TableTypes, string(tab.kind)) {
+		return nil
+	}
+	return &SetupError{Option: "table.types", Object: fmt.Sprintf("table %q", tab.name), Err: fmt.Errorf("it is a %s, and table.types names %s only", tab.kind, strings.Join(t.config.TableTypes, ", ")),
+		Remedy: fmt.Sprintf("set table.types=%s,%s", strings.Join(t.config.TableTypes, ","), tab.kind)}
+}
+
+// fits makes sure that there is a type for each column that is to be made.
+func fits(g *target, columns []column) error {
+	for i := range columns {
+		if c := &columns[i]; c.plain && !hasType(c.createSchema()) {
+			return &unfitError{target: g, err: fmt.Errorf("field %q: %s (%s) type doesn't have a mapping to the SQL database column type; take its fields apart (a Flatten transform), leave it out by fields.whitelist, "+
+				"make the column by hand as one of JSON or text, or use connector.class=%s, which makes one", c.field, cmp.Or(c.schema.Name, "null"), javaType(c.schema.Type), Debezium.Class)}
+		}
+	}
+	return nil
 }
 
 // checkKey makes sure that rows can be found by the plan's key.
@@ -186,9 +261,9 @@ func (t *tables) checkKey(p *plan, tab *table) error {
 	}
 	list := strings.Join(names, ", ")
 	if t.config.InsertMode == Upsert && !p.tombstone {
-		return &SetupError{Option: "primary.key.fields", Object: fmt.Sprintf("table %q", tab.name),
+		return &SetupError{Option: t.config.names.keyFields, Object: fmt.Sprintf("table %q", tab.name),
 			Err:    fmt.Errorf("it has no primary key or unique constraint on (%s), which insert.mode=upsert needs", list),
-			Remedy: fmt.Sprintf("run ALTER TABLE %s ADD PRIMARY KEY (%s), or name its key in primary.key.fields", tab.name, list)}
+			Remedy: fmt.Sprintf("run ALTER TABLE %s ADD PRIMARY KEY (%s), or name its key in %s", tab.name, list, t.config.names.keyFields)}
 	}
 	t.log.Warn("no unique index on the key columns: rows are found by reading the whole table", "table", tab.name.String(), "columns", list)
 	return nil

@@ -35,7 +35,8 @@ type Task struct {
 	mutator    *mutator
 	tables     *tables
 	partitions map[kafka.TopicPartition]*partition
-	order      []*partition // of the batch at hand, in order of their first record
+	order      []*partition   // of the batch at hand, in order of their first record
+	txn        *transactional // nil: each partition for itself
 
 	mu   sync.Mutex
 	idle []*worker // connections not in use
@@ -49,6 +50,7 @@ type Task struct {
 var (
 	_ sink.Task    = (*Task)(nil)
 	_ sink.Skipper = (*Task)(nil)
+	_ sink.Holder  = (*Task)(nil)
 )
 
 // worker is a connection and the buffers that go with it.
@@ -59,8 +61,13 @@ type worker struct {
 
 // New makes a task. It does not connect: the first Open does. The configuration is one that Parse found no error in; log names the task.
 func New(c Config, connectorName string, log *slog.Logger) *Task {
-	return &Task{config: c, connector: connectorName, log: log,
+	c.name = connectorName
+	t := &Task{config: c, connector: connectorName, log: log,
 		partitions: make(map[kafka.TopicPartition]*partition), told: make(map[string]bool), holdFor: holdFor}
+	if c.Consistency == ConsistencyTransaction {
+		t.txn = newTransactional(&c)
+	}
+	return t
 }
 
 // Stats is what a task has done since it was made, in rows of records.
@@ -82,16 +89,12 @@ func (t *Task) prepare() error {
 	if t.store != nil {
 		return nil
 	}
-	target, _, err := t.config.target()
-	if err != nil {
-		return &SetupError{Option: "connection.url", Err: err}
-	}
-	st, err := newPostgres(&t.config, target, t.connector)
+	st, err := newStore(&t.config, t.connector, t.log)
 	if err != nil {
 		return err
 	}
 	if t.mutator, err = newMutator(&t.config, st.fold); err != nil {
-		return &SetupError{Option: "collection.name.format", Err: err}
+		return &SetupError{Option: t.config.names.collection, Err: err}
 	}
 	t.tables = &tables{config: &t.config, store: st, log: t.log, known: make(map[tableName]*table)}
 	t.store = st
@@ -120,6 +123,11 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 			return err
 		}
 		defer t.release(ctx, w)
+		if t.config.Exists {
+			if err := t.exist(ctx, w.session, parts); err != nil {
+				return err
+			}
+		}
 		found, err = w.session.claim(ctx, parts)
 		return err
 	})
@@ -133,6 +141,16 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 			out = append(out, kafka.Position{TopicPartition: a.TopicPartition, Offset: found[i].next})
 		}
 	}
+	if t.txn == nil {
+		return out, nil
+	}
+	if err := t.txn.open(parts, found); err != nil {
+		return nil, err
+	}
+	for i, at := range out {
+		n := slices.IndexFunc(parts, func(a sink.Assignment) bool { return a.TopicPartition == at.TopicPartition })
+		out[i].Offset = t.txn.assembler.ReadFrom(at.TopicPartition, parts[n].Begin, at.Offset)
+	}
 	return out, nil
 }
 
@@ -141,6 +159,9 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 func (t *Task) Put(ctx context.Context, records []sink.Record) error {
 	t.calls.Lock()
 	defer t.calls.Unlock()
+	if t.txn != nil {
+		return t.putTransactions(ctx, records)
+	}
 	if err := t.split(records); err != nil {
 		return err
 	}
@@ -205,6 +226,7 @@ func (t *Task) split(records []sink.Record) error {
 	var p *partition
 	var at kafka.TopicPartition
 	var bad RowErrors
+	var setup *SetupError
 	for i := range records {
 		r := &records[i]
 		if tp := r.Consumed(); p == nil || tp != at {
@@ -223,6 +245,9 @@ func (t *Task) split(records []sink.Record) error {
 		p.target = r.Offset + 1
 		m, ok, why, err := t.mutator.mutate(r)
 		switch {
+		case errors.As(err, &setup):
+			t.forget()
+			return setup
 		case err != nil:
 			bad = append(bad, &RowError{Topic: at.Topic, Partition: at.Partition, Offset: r.Offset, Err: err})
 		case ok:
@@ -268,7 +293,9 @@ func (t *Task) Skip(positions []kafka.Position) {
 	t.calls.Lock()
 	defer t.calls.Unlock()
 	for _, at := range positions {
-		if p := t.partitions[at.TopicPartition]; p != nil {
+		if t.txn != nil {
+			t.txn.assembler.Left(at)
+		} else if p := t.partitions[at.TopicPartition]; p != nil {
 			p.skip = max(p.skip, at.Offset)
 		}
 	}
@@ -279,7 +306,11 @@ func (t *Task) Skip(positions []kafka.Position) {
 func (t *Task) Flush(ctx context.Context) ([]kafka.Position, error) {
 	t.calls.Lock()
 	defer t.calls.Unlock()
-	if err := t.applyAll(ctx); err != nil {
+	apply := t.applyAll
+	if t.txn != nil {
+		apply = t.flushTransactions
+	}
+	if err := apply(ctx); err != nil {
 		return nil, err
 	}
 	var out []kafka.Position
@@ -305,6 +336,9 @@ func (t *Task) Close(ctx context.Context, parts []kafka.TopicPartition) error {
 		return nil
 	}
 	t.wake() // there is nothing to wake for any more
+	if t.txn != nil {
+		t.txn.assembler.Close()
+	}
 	t.mu.Lock()
 	idle := t.idle
 	t.idle = nil
@@ -327,11 +361,34 @@ func (t *Task) acquire(ctx context.Context) (*worker, error) {
 		}
 	}
 	t.mu.Unlock()
-	s, err := t.store.connect(ctx)
+	s, err := t.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return &worker{session: s, applier: newApplier(&t.config)}, nil
+}
+
+// connect opens a session, in as many attempts as are configured.
+func (t *Task) connect(ctx context.Context) (session, error) {
+	for attempt := 1; ; attempt++ {
+		s, err := t.store.connect(ctx)
+		if err == nil || !isRetriable(err) || attempt >= t.config.Attempts || !pause(ctx, t.config.Backoff) {
+			return s, err
+		}
+		t.log.Warn("the database is tried again", "attempt", attempt, "of", t.config.Attempts, "err", err)
+	}
+}
+
+// pause waits; false: the context ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
 }
 
 // release gives a connection back.

@@ -138,7 +138,7 @@ func createdTypes() []typeCase {
 		{name: "iso time", schema: logicalOf(schema.String, "time.IsoTime"), value: str("13:51:30.5Z"), typ: "time without time zone", want: "13:51:30.5"},
 		{name: "iso timestamp", schema: logicalOf(schema.String, "time.IsoTimestamp"), value: str("2016-11-04T13:51:30.123456Z"), typ: "timestamp without time zone", want: "2016-11-04 13:51:30.123456"},
 		{name: "interval", schema: logicalOf(schema.String, "time.Interval"), value: str("P1Y2M-3DT4H5M6.78S"), typ: "interval", want: "1 year 2 mons -3 days +04:05:06.78"},
-		{name: "micro duration", schema: logicalOf(schema.Int64, "time.MicroDuration"), value: i64(37091106780000), typ: "bigint", want: "37091106780000"},
+		{name: "micro duration", schema: logicalOf(schema.Int64, "time.MicroDuration"), value: i64(37091106780000), typ: "interval", want: "10303:05:06.78"},
 		{name: "uuid", schema: logicalOf(schema.String, "data.Uuid"), value: str("A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11"), typ: "uuid", want: "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"},
 		{name: "json", schema: logicalOf(schema.String, "data.Json"), value: str(`{"b": 1,  "a":[]}`), typ: "json", want: `{"b": 1,  "a":[]}`},
 		{name: "xml", schema: logicalOf(schema.String, "data.Xml"), value: str("<a>1</a>"), typ: "xml", want: "<a>1</a>"},
