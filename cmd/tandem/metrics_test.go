@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -83,6 +84,9 @@ func TestMetricsTell(t *testing.T) {
 		"value.converter": "org.apache.kafka.connect.json.JsonConverter", "key.converter": "org.apache.kafka.connect.json.JsonConverter",
 		"connection.url": "jdbc:postgresql://" + target.Host + target.Path, "connection.username": target.User.Username(), "connection.password": password,
 		"insert.mode": "upsert", "delete.enabled": "true", "primary.key.mode": "record_key", "schema.evolution": "basic", "collection.name.format": "bikes"})
+	w.create("shop-search", map[string]string{"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "topics": "shop.nothing",
+		"connection.url": searchServer(t), "key.ignore": "true"})
+	w.await(`tandem_elasticsearch_documents_total\{.*\} 0\n`)
 	w.await(`tandem_jdbc_rows_total\{.*op="write".*\} 50\n`)
 	w.await(`debezium_metrics_Connected\{.*context="streaming".*\} 1\n`)
 	w.exec("insert into bikes values (100, 'x'), (101, 'y')", "update bikes set name = 'z' where id = 100", "delete from bikes where id = 100", "truncate shops",
@@ -134,6 +138,17 @@ func TestMetricsTell(t *testing.T) {
 			}
 		}
 	}
+}
+
+// searchServer is as much of an Elasticsearch as a sink without records asks for.
+func searchServer(t *testing.T) (address string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"version":{"number":"7.17.29"}}`)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // sometimes are series that are not always there: of transactions, of a bound of the server that is off by default, and names that are cut.
