@@ -50,6 +50,9 @@ func TestBackgroundTask(t *testing.T) {
 	if err := l.Records(t.Context(), []kafka.Record{{Topic: "orders"}, {Topic: "orders", Offset: 1}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := l.land(); err != nil {
+		t.Fatal(err)
+	}
 	task.done = 1
 	for range 2 {
 		if err := l.flush(t.Context(), true); err != nil {

@@ -118,7 +118,9 @@ func TestRecordedDeadLetters(t *testing.T) {
 					t.Errorf("dead letters (-want +got)\n%s", diff)
 				}
 				file, err := os.ReadFile(c.Config["file"])
-				if err != nil || string(file) != c.File {
+				// Which records come in one poll is chance; those of polls before one that fails the task are in the file.
+				same := string(file) == c.File || c.Status.Tasks[0].State == "FAILED" && strings.HasPrefix(string(file), c.File)
+				if err != nil || !same {
 					t.Errorf("the sink's file holds %q, %v, want %q", file, err, c.File)
 				}
 				if err := w.Delete(t.Context(), name); err != nil {

@@ -13,6 +13,8 @@ import (
 // sendMade publishes a record that a source task made and that could not be sent, as JSON with its schema whatever the converters are: it is they that
 // fail, mostly. A source's dead letter queue is ours; Kafka Connect has none.
 func (d *deadLetters) sendMade(ctx context.Context, r *schema.Record, at stage, class string, err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	key, keyErr := asJSON(ctx, d.topic, true, r.KeySchema, r.Key)
 	value, valueErr := asJSON(ctx, d.topic, false, r.ValueSchema, r.Value)
 	for _, e := range []error{keyErr, valueErr} {

@@ -47,11 +47,15 @@ type sinkLife struct {
 	consumer  consumer
 	tolerance *tolerance
 
-	mu      sync.Mutex // one call of the task at a time: the consumer's goroutine, and the one that flushes
+	// Of the consumer's goroutine: what it converts while the store takes what was converted before.
+	batches [2]batch
+	turn    int
+	landing chan error // of the batch that the store takes; nil: none. Maker: Records; sender: the goroutine that applies it; bound: 1
+
+	mu      sync.Mutex // one call of the task at a time: the goroutine that applies, and the one that flushes
 	task    sink.Task  // nil while no partition is open
 	open    []kafka.TopicPartition
-	batch   []sink.Record
-	left    []int                          // indexes of the records of the batch that are left out
+	failed  error                          // of the last batch, until it is told
 	behind  map[kafka.TopicPartition]int64 // where to go on in partitions whose last records were left out
 	dirty   bool                           // something was put or left out since the last commit
 	flushes failing
@@ -60,6 +64,13 @@ type sinkLife struct {
 	mark    *topicMark // of the last record's topic
 	chain   *Chain     // nil without transforms
 	record  schema.Record
+}
+
+// batch is what is converted and put together.
+type batch struct {
+	consumed []kafka.Record
+	records  []sink.Record
+	left     []int // indexes of consumed records that are left out
 }
 
 // run is the way of a life: join the group, then per batch Records, and a flush about every second, until ctx ends or a stage fails.
@@ -136,18 +147,19 @@ func (l *sinkLife) makeTask() error {
 	return nil
 }
 
-// Records is the way of a batch: convert, put, remember what was left out. Flushing and committing come with the next second.
+// Records is the way of a batch: convert, put, remember what was left out. Flushing and committing come with the next second. The batch is put
+// while the next one is converted: store and worker each have a processor to use. An error of it is that of the next call, or of the next flush.
 func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 	if err := l.pause.wait(ctx); err != nil { // the partitions are given up while it is paused: whoever gets them takes the records
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	b := &l.batches[l.turn]
+	l.turn = 1 - l.turn
 	l.noteTopics(records)
 	l.meter.consumed(records)
-	err := l.convert(ctx, records)
-	if err == nil {
-		err = l.put(ctx, records)
+	err := l.convert(ctx, b, records)
+	if landed := l.land(); landed != nil {
+		return landed
 	}
 	if err != nil {
 		if ctx.Err() != nil { // the partitions are given up: whoever gets them begins behind the last commit
@@ -155,9 +167,35 @@ func (l *sinkLife) Records(ctx context.Context, records []kafka.Record) error {
 		}
 		return err
 	}
-	l.meter.applied(records, len(l.batch))
-	l.remember(records)
-	l.puts += uint64(len(l.batch))
+	l.landing = make(chan error, 1)
+	go func(landing chan<- error) { landing <- l.apply(ctx, b) }(l.landing)
+	return nil
+}
+
+// land waits for the batch that the store takes, if there is one.
+func (l *sinkLife) land() error {
+	if l.landing == nil {
+		return nil
+	}
+	err := <-l.landing
+	l.landing = nil
+	return err
+}
+
+// apply puts a batch and takes it into the books.
+func (l *sinkLife) apply(ctx context.Context, b *batch) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.put(ctx, b); err != nil {
+		if ctx.Err() != nil { // as above
+			return nil
+		}
+		l.failed = err
+		return err
+	}
+	l.meter.applied(b.consumed, len(b.records))
+	l.remember(b)
+	l.puts += uint64(len(b.records))
 	l.dirty = true
 	return nil
 }
@@ -177,37 +215,37 @@ func (l *sinkLife) noteTopics(records []kafka.Record) {
 
 // put hands the batch to the task. Records that the store refuses, and that the error names, are left out if the connector tolerates it, and
 // the others put again.
-func (l *sinkLife) put(ctx context.Context, records []kafka.Record) error {
-	for len(l.batch) > 0 {
+func (l *sinkLife) put(ctx context.Context, b *batch) error {
+	for len(b.records) > 0 {
 		if err := l.lettersAcknowledged(ctx); err != nil { // a store that holds the positions stands behind them then
 			return err
 		}
-		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.putOnce(ctx) })
+		err := l.config.retries().forever().untilDone(ctx, l.log, "put records into the store", func() error { return l.putOnce(ctx, b) })
 		refused := refusals(err)
 		if len(refused) == 0 || l.config.Tolerance != TolerateAll && l.tolerance.dead == nil {
 			return err
 		}
 		for _, e := range refused {
-			i := slices.IndexFunc(l.batch, func(r sink.Record) bool { return e.names(r.Raw.Topic, r.Raw.Partition, r.Offset) })
+			i := slices.IndexFunc(b.records, func(r sink.Record) bool { return e.names(r.Raw.Topic, r.Raw.Partition, r.Offset) })
 			if i < 0 {
 				return err
 			}
-			if err := l.tolerance.sink(ctx, l.batch[i].Raw, stagePut, e.err); err != nil {
+			if err := l.tolerance.sink(ctx, b.records[i].Raw, stagePut, e.err); err != nil {
 				return err
 			}
-			l.batch = slices.Delete(l.batch, i, i+1)
-			at := slices.IndexFunc(records, func(r kafka.Record) bool { return e.names(r.Topic, r.Partition, r.Offset) })
-			place, _ := slices.BinarySearch(l.left, at)
-			l.left = slices.Insert(l.left, place, at)
+			b.records = slices.Delete(b.records, i, i+1)
+			at := slices.IndexFunc(b.consumed, func(r kafka.Record) bool { return e.names(r.Topic, r.Partition, r.Offset) })
+			place, _ := slices.BinarySearch(b.left, at)
+			b.left = slices.Insert(b.left, place, at)
 		}
 	}
 	return nil
 }
 
-func (l *sinkLife) putOnce(ctx context.Context) error {
+func (l *sinkLife) putOnce(ctx context.Context, b *batch) error {
 	began := time.Now()
-	err := l.task.Put(ctx, l.batch)
-	l.meter.put(len(l.batch), time.Since(began))
+	err := l.task.Put(ctx, b.records)
+	l.meter.put(len(b.records), time.Since(began))
 	return err
 }
 
@@ -248,6 +286,9 @@ func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartitio
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.hard, cancel)()
+	if err := l.land(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.task == nil {
@@ -261,9 +302,9 @@ func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartitio
 }
 
 // convert fills the batch. A record that transforms drop is left out; one that cannot be converted is too, or ends the task.
-func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
-	clear(l.batch) // let go of what the last one held
-	l.batch, l.left = l.batch[:0], l.left[:0]
+func (l *sinkLife) convert(ctx context.Context, b *batch, records []kafka.Record) error {
+	clear(b.records) // let go of what the last one held
+	b.consumed, b.records, b.left = records, b.records[:0], b.left[:0]
 	for i := range records {
 		r := &records[i]
 		out := sink.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Raw: r}
@@ -275,10 +316,10 @@ func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
 		}
 		switch {
 		case err == nil && keep:
-			l.batch = append(l.batch, out)
+			b.records = append(b.records, out)
 			continue
 		case err == nil:
-			l.left = append(l.left, i)
+			b.left = append(b.left, i)
 			continue
 		}
 		if ctx.Err() != nil {
@@ -287,7 +328,7 @@ func (l *sinkLife) convert(ctx context.Context, records []kafka.Record) error {
 		if err := l.tolerance.sink(ctx, r, at, err); err != nil {
 			return err
 		}
-		l.left = append(l.left, i)
+		b.left = append(b.left, i)
 	}
 	return nil
 }
@@ -340,16 +381,16 @@ func (l *sinkLife) transform(ctx context.Context, out *sink.Record) (keep bool, 
 }
 
 // remember notes, per partition, where the run of left out records at its end is over: the store does not know of them.
-func (l *sinkLife) remember(records []kafka.Record) {
-	if len(l.left) == 0 && len(l.behind) == 0 {
+func (l *sinkLife) remember(b *batch) {
+	if len(b.left) == 0 && len(l.behind) == 0 {
 		return
 	}
-	left := l.left
-	for i := range records {
-		at := kafka.TopicPartition{Topic: records[i].Topic, Partition: records[i].Partition}
+	left := b.left
+	for i := range b.consumed {
+		at := kafka.TopicPartition{Topic: b.consumed[i].Topic, Partition: b.consumed[i].Partition}
 		if len(left) > 0 && left[0] == i {
 			left = left[1:]
-			l.behind[at] = records[i].Offset + 1
+			l.behind[at] = b.consumed[i].Offset + 1
 		} else {
 			delete(l.behind, at)
 		}
@@ -433,7 +474,10 @@ func (l *sinkLife) flushRegularly(ctx context.Context) error {
 		case <-ticks.C:
 		}
 		l.mu.Lock()
-		err := l.flush(ctx, true)
+		err := l.failed
+		if err == nil {
+			err = l.flush(ctx, true)
+		}
 		l.mu.Unlock()
 		if err != nil && !retriable(err) && ctx.Err() == nil {
 			return err
@@ -464,6 +508,7 @@ func (l *sinkLife) close(ctx context.Context, partitions []kafka.TopicPartition)
 
 // closeAll closes what a life that ended by an error left open, without committing.
 func (l *sinkLife) closeAll() error {
+	_ = l.land() // nobody applies any more; what it says was told
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.task == nil {

@@ -217,6 +217,9 @@ func TestStoreLearnsOfDroppedRecords(t *testing.T) {
 	if err := l.Records(t.Context(), []kafka.Record{{Topic: "orders"}, {Topic: "orders", Offset: 1}, {Topic: "orders", Offset: 2}}); err != nil {
 		t.Fatal(err)
 	}
+	if err := l.land(); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		holds bool
 		want  int64
@@ -255,6 +258,9 @@ func TestDeadLettersGoFirst(t *testing.T) {
 		return true, nil
 	})
 	if err := l.Records(t.Context(), []kafka.Record{{Topic: "orders"}, {Topic: "orders", Offset: 1}, {Topic: "orders", Offset: 2}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.land(); err != nil {
 		t.Fatal(err)
 	}
 	if dead.Sent() != 1 || store.next[kafka.TopicPartition{Topic: "orders"}] != 3 {

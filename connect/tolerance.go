@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tandem-cdc/tandem/kafka"
@@ -119,6 +120,7 @@ type deadLetters struct {
 	replicas int
 	context  bool // whether headers tell what happened
 	producer producer
+	mu       sync.Mutex // guards record and headers: what is converted and what is put may fail at the same time
 	record   kafka.Record
 	headers  []kafka.Header
 	conv     converters    // of a source, for the headers of what it made
@@ -150,6 +152,8 @@ func (d *deadLetters) ensure(ctx context.Context, a admin) error {
 
 // send publishes the record as it was consumed: its headers first, then those that tell what happened.
 func (d *deadLetters) send(ctx context.Context, r *kafka.Record, at stage, class string, err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.headers = append(d.headers[:0], r.Headers...)
 	if d.context {
 		d.headers = d.appendContext(d.headers, r, at, class, err)

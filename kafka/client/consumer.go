@@ -39,8 +39,8 @@ type Handler interface {
 	// the group's committed offset, then auto.offset.reset. It is called with every rebalance, with all partitions of this member.
 	Assigned(ctx context.Context, partitions []Assignment) ([]kafka.Position, error)
 
-	// Records gets the next records, in order within each partition. They live until it returns, bytes included. It may block: the
-	// member stays alive meanwhile. ctx ends when the partitions must be given up, which waits for Records to return.
+	// Records gets the next records, in order within each partition. They live until the next call of Records or of Revoked returns, bytes included. It may
+	// block: the member stays alive meanwhile. ctx ends when the partitions must be given up, which waits for Records to return.
 	Records(ctx context.Context, records []kafka.Record) error
 
 	// Revoked gives up all partitions of the last Assigned; it is called once for each Assigned that returned without error. Commit still

@@ -174,6 +174,35 @@ func TestConsumerRecords(t *testing.T) {
 	}
 }
 
+// TestRecordsLiveOneCallLonger: the handler may read records while it gets the next ones.
+func TestRecordsLiveOneCallLonger(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 1)
+	const n = 2000
+	sent := numbered(topic, 1, 0, n)
+	for i := range sent {
+		sent[i].Headers = []kafka.Header{{Key: "n", Value: sent[i].Value}}
+	}
+	produce(t, brokers, sent...)
+	c := groupConfig(t, brokers)
+	c.Consumer.MaxPollRecords = 7
+	h := newRecorder()
+	var before []kafka.Record
+	first := 0
+	h.handle = func(_ context.Context, records []kafka.Record) error {
+		for i, r := range before {
+			if want := valueOf(first + i); string(r.Value) != want || len(r.Headers) != 1 || string(r.Headers[0].Value) != want || r.Topic != topic {
+				t.Errorf("record %d of the call before is %s with headers %v now, want %s", first+i, r.Value, r.Headers, want)
+			}
+		}
+		first += len(before)
+		before = records
+		return nil
+	}
+	startConsumer(t, c, Subscription{Topics: []string{topic}}, h)
+	h.until(t, "records", func() bool { return h.count == n })
+}
+
 func TestConsumerStartsWhereItIsTold(t *testing.T) {
 	brokers := testBrokers(t)
 	topic := newTopic(t, brokers, 3)

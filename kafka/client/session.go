@@ -247,9 +247,10 @@ func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.Co
 
 // hand is the pump: it calls the handler until the session ends or a call fails.
 func (s *session) hand(ctx context.Context) {
-	var p poll
+	var polls [2]poll // one is the handler's for longer than its call
 	counts := &s.run.consumer.counts
-	for {
+	for n := 0; ; n = 1 - n {
+		p := &polls[n]
 		p.reset()
 		counts.idles()
 		select {
@@ -269,7 +270,7 @@ func (s *session) hand(ctx context.Context) {
 				break gather
 			}
 		}
-		if err := s.deliver(ctx, &p); err != nil {
+		if err := s.deliver(ctx, p); err != nil {
 			if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 				s.run.fail(err)
 			}
