@@ -50,7 +50,10 @@ func TestIntegrationSinks(t *testing.T) {
 	props["schema.include.list"] = "store,kinds"
 	s.write("source.properties", props)
 	s.start("source.properties")
-	s.waitRunning(s.prefix + "-source")
+	s.until("the snapshot is complete", func() (bool, string) {
+		text, _ := s.said(s.since)
+		return strings.Contains(text, "snapshot complete"), text
+	})
 	t.Run("target", func(t *testing.T) { s.compareTargets(t) })
 	if *sinksRows > 0 {
 		t.Run("rate", func(t *testing.T) { s.compareRates(t) })
