@@ -144,6 +144,32 @@ func (d *database) failed(err error, format string, args ...any) error {
 	return &databaseError{op, err, d.retriable(err)}
 }
 
+// connectRemedies is what helps when a server refuses the connection, by SQLSTATE.
+var connectRemedies = map[string]string{
+	"28P01": "check connection.user and connection.password, or user and password in connection.url",
+	"28000": "check connection.user and connection.password, or user and password in connection.url, and that the server lets this user in from this host",
+	"3D000": "check the database's name in connection.url, or create the database",       // PostgreSQL
+	"42000": "check the database's name in connection.url, and that the user may use it", // MySQL: unknown database, or no right to it
+}
+
+// unconnected adds to an error what helps; nil stays nil.
+func unconnected(err error, state string) error {
+	remedy := connectRemedies[state]
+	if err == nil || remedy == "" {
+		return err
+	}
+	return &refusedError{err, remedy}
+}
+
+// refusedError is a connection that the server refuses, and what helps.
+type refusedError struct {
+	err    error
+	remedy string
+}
+
+func (e *refusedError) Error() string { return e.err.Error() + "; " + e.remedy }
+func (e *refusedError) Unwrap() error { return e.err }
+
 // isRetriable tells whether an error says that waiting may help.
 func isRetriable(err error) bool {
 	var told interface{ Retriable() bool }

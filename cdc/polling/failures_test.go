@@ -48,6 +48,22 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A server that refuses the connection: the error names the options of this connector.
+func TestRefusedConnection(t *testing.T) {
+	db := postgresDB(t)
+	at := strings.Index(db.url, "?")
+	for _, c := range []struct{ url, want string }{
+		{db.url[:at] + "_not" + db.url[at:], "check the database's name in connection.url, or create the database"},
+		{strings.Replace(db.url, "user=", "user=no_", 1), "check connection.user and connection.password"},
+	} {
+		props := map[string]string{"name": "refused", "connector.class": Class, "connection.url": c.url, "mode": "bulk", "topic.prefix": "t-"}
+		_, err := NewConnector(quiet).TaskConfigs(props, 1)
+		if err == nil || !strings.Contains(err.Error(), c.want) || isRetriable(err) {
+			t.Errorf("TaskConfigs(%s) = %v, want it to say %q", c.url, err, c.want)
+		}
+	}
+}
+
 // A connection that is lost is made anew, and nothing is missed; a query that fails for good ends the task.
 func TestLostConnection(t *testing.T) {
 	db := postgresDB(t)

@@ -64,7 +64,7 @@ func openMySQL(u dialect.JDBC, c *Config) (*database, error) {
 		db := sql.OpenDB(connector)
 		conn, err := db.Conn(ctx)
 		if err != nil {
-			return nil, errors.Join(d.failed(err, "connect to %s at %s", u.Kind, t.Address()), db.Close())
+			return nil, errors.Join(unconnected(d.failed(err, "connect to %s at %s", u.Kind, t.Address()), refusal(err)), db.Close())
 		}
 		return &mysqlSession{sqlSession: sqlSession{db: db, conn: conn}, yearIsDate: t.YearIsDate, zero: zero, precisions: make(map[string]int)}, nil
 	}
@@ -89,6 +89,19 @@ func retriableMySQL(err error) bool {
 	}
 	return errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysqldriver.ErrInvalidConn) || errors.Is(err, io.EOF) ||
 		errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// refusal is the SQLSTATE of a server that refuses the user or the database, "" for any other error.
+func refusal(err error) string {
+	var server *mysqldriver.MySQLError
+	if !errors.As(err, &server) {
+		return ""
+	}
+	switch server.Number {
+	case 1045, 1698, 1044, 1049: // user, password; right to the database, its name
+		return string(server.SQLState[:])
+	}
+	return ""
 }
 
 // sqlSession is what sessions behind database/sql have in common: one connection of a pool of one.

@@ -30,7 +30,7 @@ func openPostgres(u dialect.JDBC, c *Config) (*database, error) {
 	d.connect = func(ctx context.Context) (session, error) {
 		conn, err := pgconn.ConnectConfig(ctx, t.Config)
 		if err != nil {
-			return nil, pgerror.Wrap(err, "connect to PostgreSQL")
+			return nil, unconnected(d.failed(err, "connect to PostgreSQL"), pgerror.Code(err))
 		}
 		s := &postgresSession{conn: conn, types: make(map[uint32]postgresType)}
 		for _, set := range t.Settings {
