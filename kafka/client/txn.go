@@ -28,6 +28,7 @@ type txn struct {
 	number  uint64       // of the transaction that records go into, from 1
 	cut     uint64       // records behind it are of the next transaction; uncut: all are of this one
 	begun   bool         // the coordinator may know it
+	adding  bool         // partitions are being added to it
 	ending  bool         // Commit or Abort is at work
 	aborted bool         // by Abort: nothing is sent
 	want    []*partition // to be added
@@ -157,7 +158,7 @@ func (p *Producer) Abort(ctx context.Context) error {
 	}
 	t.ending, t.aborted = true, true
 	defer func() { t.ending, t.aborted = false, false }()
-	for p.discard() { // until all that is in flight is answered
+	for p.discard() || t.adding { // until all that is in flight is answered: a partition added behind the abort would begin another transaction
 		if p.phase != running || p.err != nil {
 			return p.over()
 		}
@@ -323,10 +324,10 @@ func (p *Producer) wantedInTxn() (want []*partition, number uint64, suspect erro
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.txn
-	if len(t.want) > 0 && t.suspect == nil {
+	if len(t.want) > 0 && t.suspect == nil && !t.aborted {
 		want = append(want, t.want...)
 		t.want = t.want[:0]
-		t.begun = true
+		t.begun, t.adding = true, true
 	}
 	return want, t.number, t.suspect
 }
@@ -335,7 +336,9 @@ func (p *Producer) wantedInTxn() (want []*partition, number uint64, suspect erro
 func (p *Producer) added(parts []*partition, number uint64, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.txn.number != number { // aborted meanwhile
+	p.txn.adding = false
+	defer p.changed.all()
+	if p.txn.number != number { // committed meanwhile
 		return
 	}
 	for _, part := range parts {
