@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	mysqldriver "github.com/go-sql-driver/mysql"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -207,5 +208,23 @@ func TestSQLiteTimes(t *testing.T) {
 	db.exec("insert into n values (3, '2024-01-01 00:00:09')")
 	if err := start(t, props, offsets).failure(t); err == nil || !strings.Contains(err.Error(), "value 2024-01-01T00:00:09Z is no timestamp as the others of column") || isRetriable(err) {
 		t.Errorf("Run() = %v, want a refusal", err)
+	}
+}
+
+// MySQL's SQLSTATE 42000 is of many errors: only those that refuse the user or the database say so.
+func TestMySQLRefusal(t *testing.T) {
+	state := func(s string) (out [5]byte) { copy(out[:], s); return out }
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{&mysqldriver.MySQLError{Number: 1045, SQLState: state("28000")}, "28000"},
+		{fmt.Errorf("dial: %w", &mysqldriver.MySQLError{Number: 1049, SQLState: state("42000")}), "42000"},
+		{&mysqldriver.MySQLError{Number: 1064, SQLState: state("42000")}, ""},
+		{errors.New("connection refused"), ""},
+	} {
+		if got := refusal(c.err); got != c.want {
+			t.Errorf("refusal(%v) = %q, want %q", c.err, got, c.want)
+		}
 	}
 }

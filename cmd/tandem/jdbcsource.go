@@ -7,11 +7,12 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/polling"
 	"github.com/tandem-cdc/tandem/connect"
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/loglevel"
 )
 
 // jdbcSource is the JDBC source connector. Like the Java connector it does not say whether it can deliver exactly once.
 func jdbcSource() connect.Source {
-	c := polling.NewConnector(slog.Default)
+	c := polling.NewConnector(func() *slog.Logger { return slog.Default().With(loglevel.Key, polling.Class) })
 	return connect.Source{
 		Class:       polling.Class,
 		TaskClass:   polling.TaskClass,

@@ -35,7 +35,9 @@ func newLog(c *console, given string) (*slog.Logger, error) {
 		}
 	}
 	text := slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.Level(math.MinInt32)}) // the levels decide
-	return slog.New(loglevel.NewHandler(text, levels)), nil
+	log := slog.New(loglevel.NewHandler(text, levels))
+	slog.SetDefault(log) // for what is made before any worker: plugins, and libraries
+	return log, nil
 }
 
 // setLevels reads LEVEL and LOGGER=LEVEL, separated by commas.
