@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race versions integration servers scenes kill workers crashes sinks bench fuzz build oracle
+.PHONY: check fmt vet lint test race versions integration servers scenes kill workers crashes sinks bench bench-quick microbench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -63,7 +63,16 @@ sinks:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationSinks -count=1 -v -timeout 60m ./cmd/tandem \
 		-sinks-rows $(or $(ROWS),1000000) -sinks-ratio $(or $(RATIO),9)
 
+# The measurements side by side, which write docs/benchmarks.md: tandem, pg_recvlogical and Debezium in Kafka Connect. Needs what `make integration`
+# needs, PostgreSQL's client programs, and a machine that does nothing else for hours. In parts: make bench BENCH='-parts drain,snapshot'.
 bench:
+	$(GO) run ./bench $(BENCH)
+
+# tandem against pg_recvlogical, a table on standard output, in two minutes.
+bench-quick:
+	$(GO) run ./bench -quick $(BENCH)
+
+microbench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 fuzz:

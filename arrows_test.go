@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 	"internal/*":             {"internal/*"},
 	"internal/golden/replay": {"cdc", "schema", "schema/*", "kafka", "internal/*"},
 	"internal/golden/smt":    {"schema", "internal/*"},
+	"bench":                  {"kafka", "kafka/client", "schema/converter", "internal/*"},
 	"cmd/tandem":             {"*"},
 	"deploy/*":               {"kafka", "kafka/client", "internal/*"},
 }
