@@ -19,6 +19,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/internal/compare"
 	"github.com/tandem-cdc/tandem/internal/jvmserver"
+	"github.com/tandem-cdc/tandem/internal/pgserver"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 	"github.com/tandem-cdc/tandem/testdata/bikestore"
 )
@@ -241,6 +242,8 @@ func (s *sinksTest) compareRates(t *testing.T) {
 INSERT INTO store.orders (order_id, order_ref, customer_id, order_status, order_date, required_date, store_id, staff_id, note) SELECT %[1]d + n, gen_random_uuid(), %[1]d + n, 1, '2026-01-01', '2026-01-09', 1, 1, 'note '||n FROM generate_series(1, %[2]d) n;
 INSERT INTO store.order_items (order_id, item_id, product_id, quantity, list_price, discount) SELECT %[1]d + n, 1, n %% 300 + 1, 2, 99.95, 0.10 FROM generate_series(1, %[2]d) n`, first, n))
 	s.published()
+	// As servers are set up that rows are written to: with the tests' 64 MB of buffers the server alone would be what is timed.
+	targets := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"shared_buffers": "512MB", "max_wal_size": "8GB"}})
 	topics := map[string]string{"topics": fmt.Sprintf("%[1]s.store.customers,%[1]s.store.orders,%[1]s.store.order_items", s.prefix), "tasks.max": "3", "batch.size": "3000"}
 	for _, c := range []struct {
 		name string
@@ -253,11 +256,11 @@ INSERT INTO store.order_items (order_id, item_id, product_id, quantity, list_pri
 			topics[k] = v
 		}
 		s.kill()
-		java := s.timed("java", first, n, topics, func() { s.runJava("rate.properties") })
+		java := s.timed(targets, "java", first, n, topics, func() { s.runJava("rate.properties") })
 		if err := s.java.Stop(); err != nil {
 			t.Error(err)
 		}
-		ours := s.timed("tandem", first, n, topics, func() { s.start("rate.properties") })
+		ours := s.timed(targets, "tandem", first, n, topics, func() { s.start("rate.properties") })
 		t.Logf("%s, %d records: Debezium's %.0f rows/s, ours %.0f rows/s, %.1f times", c.name, 3*n, java, ours, ours/java)
 		if ours < *sinksRatio*java {
 			t.Errorf("%s: %.1f times Debezium's rate, want %.1f", c.name, ours/java, *sinksRatio)
@@ -280,11 +283,13 @@ func (s *sinksTest) published() {
 }
 
 // timed runs one sink into a database of its own.
-func (s *sinksTest) timed(name string, first, n int, more map[string]string, start func()) float64 {
+func (s *sinksTest) timed(targets *pgserver.Server, name string, first, n int, more map[string]string, start func()) float64 {
 	s.Helper()
-	target := pgtest.Database(s.T)
+	name = fmt.Sprintf("%s_%s_%d", s.prefix, name, rand.Uint32())
+	s.exec(targets.URL("postgres"), "CREATE DATABASE "+name)
+	target := targets.URL(name)
 	s.exec(target, "CREATE SCHEMA store")
-	props := s.sink(fmt.Sprintf("%s-%s-%d", s.prefix, name, rand.Uint32()), target, more)
+	props := s.sink(name, target, more)
 	delete(props, "topics.regex")
 	s.write("rate.properties", props)
 	start()
