@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-cdc/tandem/connect"
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
 )
@@ -141,8 +142,8 @@ func (v *watch) until(ctx context.Context, what string, line func() string, done
 		if time.Since(moved) > stalledFor {
 			return fmt.Errorf("%s: nothing has moved for %s, %d of %d records are in the target", what, stalledFor, v.at.applied, v.at.captured)
 		}
-		if err := pause(ctx, redrawEvery); err != nil {
-			return err
+		if !pause.For(ctx, redrawEvery) {
+			return ctx.Err()
 		}
 	}
 }
@@ -220,8 +221,8 @@ func (v *watch) arrival(ctx context.Context, commits <-chan commit) (time.Durati
 		if there {
 			return time.Since(c.at), nil
 		}
-		if err := pause(ctx, time.Millisecond); err != nil {
-			return 0, err
+		if !pause.For(ctx, time.Millisecond) {
+			return 0, ctx.Err()
 		}
 	}
 	return 0, nil
@@ -305,18 +306,6 @@ func (v *watch) endLine() {
 	if v.drawn {
 		fmt.Fprintln(v.out)
 		v.drawn = false
-	}
-}
-
-// pause waits, or fails when ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }
 

@@ -2,10 +2,7 @@ package sqldb
 
 import (
 	"context"
-	"database/sql/driver"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 
 	"github.com/go-sql-driver/mysql"
@@ -72,41 +69,8 @@ func (s *mySession) query(ctx context.Context, sql string) (out [][][]byte, err 
 	if err != nil {
 		return nil, s.store.classify(err)
 	}
-	defer func() {
-		if failed := rows.Close(); err == nil {
-			err = s.store.classify(failed)
-		}
-	}()
-	values := make([]driver.Value, len(rows.Columns()))
-	for {
-		if err := rows.Next(values); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
-			return nil, s.store.classify(err)
-		}
-		row := make([][]byte, len(values))
-		for i, v := range values {
-			row[i] = driverText(v)
-		}
-		out = append(out, row)
-	}
-}
-
-// driverText is a copy of a driver's value as text.
-func driverText(v driver.Value) []byte {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []byte:
-		return append([]byte{}, v...)
-	case string:
-		return append([]byte{}, v...)
-	case int64:
-		return strconv.AppendInt(nil, v, 10)
-	case uint64:
-		return strconv.AppendUint(nil, v, 10)
-	}
-	return fmt.Append(nil, v)
+	out, err = driverRows(rows)
+	return out, s.store.classify(err)
 }
 
 func (s *mySession) begin(context.Context) error {

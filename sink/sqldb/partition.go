@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -58,7 +59,7 @@ func (t *Task) retrying(ctx context.Context, try func() error) error {
 		}
 		t.stats.retries.Add(1)
 		t.log.Warn("the transaction is tried again", "attempt", attempt+1, "of", t.config.MaxRetries, "wait", t.config.RetryDelay, "err", err)
-		if !pause(ctx, t.config.RetryDelay) {
+		if !pause.For(ctx, t.config.RetryDelay) {
 			return err
 		}
 	}

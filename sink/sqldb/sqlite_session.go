@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/tandem-cdc/tandem/schema"
@@ -58,24 +57,8 @@ func (s *sqSession) query(ctx context.Context, sql string, args ...any) (out [][
 	if err != nil {
 		return nil, s.store.classify(err)
 	}
-	defer func() {
-		if failed := rows.Close(); err == nil {
-			err = s.store.classify(failed)
-		}
-	}()
-	values := make([]driver.Value, len(rows.Columns()))
-	for {
-		if err := rows.Next(values); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
-			return nil, s.store.classify(err)
-		}
-		row := make([][]byte, len(values))
-		for i, v := range values {
-			row[i] = driverText(v)
-		}
-		out = append(out, row)
-	}
+	out, err = driverRows(rows)
+	return out, s.store.classify(err)
 }
 
 // prepare returns the prepared statement of a text.

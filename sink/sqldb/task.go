@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/sink"
 )
@@ -372,22 +373,10 @@ func (t *Task) acquire(ctx context.Context) (*worker, error) {
 func (t *Task) connect(ctx context.Context) (session, error) {
 	for attempt := 1; ; attempt++ {
 		s, err := t.store.connect(ctx)
-		if err == nil || !isRetriable(err) || attempt >= t.config.Attempts || !pause(ctx, t.config.Backoff) {
+		if err == nil || !isRetriable(err) || attempt >= t.config.Attempts || !pause.For(ctx, t.config.Backoff) {
 			return s, err
 		}
 		t.log.Warn("the database is tried again", "attempt", attempt, "of", t.config.Attempts, "err", err)
-	}
-}
-
-// pause waits; false: the context ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 

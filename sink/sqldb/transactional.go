@@ -286,10 +286,14 @@ func (t *Task) groupTransaction(ctx context.Context, w *worker, g *transaction.G
 
 // groupDone takes a committed group into the books.
 func (t *Task) groupDone(w *worker, g *transaction.Group) {
+	t.groupMoved(g)
+	t.count(w)
+}
+
+func (t *Task) groupMoved(g *transaction.Group) {
 	for _, m := range g.Moves {
 		t.partitions[m.TopicPartition].next = m.To
 	}
-	t.count(w)
 }
 
 // recoverGroup looks why the positions were not where the group starts. done is true when it was this task that moved them, in a transaction
@@ -315,9 +319,7 @@ func (t *Task) recoverGroup(ctx context.Context, s session, g *transaction.Group
 	if moved < len(g.Moves) {
 		return false, fmt.Errorf("%d of %d positions of a transaction have moved in table %q: somebody else writes to it", moved, len(g.Moves), t.config.Positions)
 	}
-	for _, m := range g.Moves {
-		t.partitions[m.TopicPartition].next = m.To
-	}
+	t.groupMoved(g)
 	return true, nil
 }
 

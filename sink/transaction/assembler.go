@@ -66,7 +66,7 @@ type sampleKey struct {
 // New makes an Assembler without partitions.
 func New(c Config) *Assembler {
 	return &Assembler{config: c, queues: make(map[kafka.TopicPartition]*queue), topics: make(map[string][]*queue), open: make(map[string]*progress),
-		spool: spool{limit: c.Buffer, dir: c.Dir}, names: newNames(), kinds: make(map[sampleKey]int), began: make(map[string]bool), moved: time.Time{}}
+		spool: spool{limit: c.Buffer, dir: c.Dir}, names: newNames(), kinds: make(map[sampleKey]int), began: make(map[string]bool)}
 }
 
 // SetupError says which option does not go with the partitions.
@@ -220,7 +220,7 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 	run := q.runFor(&e)
 	a.entry = binary.AppendUvarint(a.entry[:0], uint64(e.order))
 	a.entry = a.names.appendRecord(a.entry, r)
-	if _, err := q.log.append(a.entry); err != nil {
+	if err := q.log.append(a.entry); err != nil {
 		return err
 	}
 	run.entries++

@@ -423,11 +423,3 @@ func (a *Assembler) Done(g *Group, now time.Time) error {
 	g.taken = nil
 	return nil
 }
-
-// Position is where a partition stands; -1 when it was not opened or nothing was applied.
-func (a *Assembler) Position(at kafka.TopicPartition) int64 {
-	if q := a.queues[at]; q != nil {
-		return q.next
-	}
-	return -1
-}

@@ -42,8 +42,8 @@ type place struct {
 	offset int
 }
 
-// append adds an entry and returns where it begins.
-func (l *log) append(entry []byte) (place, error) {
+// append adds an entry.
+func (l *log) append(entry []byte) error {
 	var prefix [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(prefix[:], uint64(len(entry)))
 	size := n + len(entry)
@@ -51,19 +51,18 @@ func (l *log) append(entry []byte) (place, error) {
 	if last < 0 || l.chunks[last].spilled || l.chunks[last].size > 0 && l.chunks[last].size+size > chunkSize {
 		if last >= 0 && !l.chunks[last].spilled && l.spool.held > l.spool.limit {
 			if err := l.spool.spill(l.chunks[last]); err != nil {
-				return place{}, err
+				return err
 			}
 		}
 		l.chunks = append(l.chunks, &chunk{})
 		last++
 	}
 	c := l.chunks[last]
-	at := place{l.first + last, c.size}
 	before := cap(c.data)
 	c.data = append(append(c.data, prefix[:n]...), entry...)
 	c.size = len(c.data)
 	l.spool.held += int64(cap(c.data) - before)
-	return at, nil
+	return nil
 }
 
 // spill writes a full chunk to the file and lets go of its memory.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
 )
@@ -122,7 +123,7 @@ func (s settings) publish(ctx context.Context, p *client.Producer) error {
 	random := rand.New(rand.NewPCG(s.seed, 0))
 	begin := time.Now().Truncate(time.Hour)
 	for n := 0; s.events == 0 || n < s.events; n++ {
-		if n > 0 && !wait(ctx, s.least+time.Duration(random.Int64N(int64(s.most-s.least)+1))) {
+		if n > 0 && !pause.For(ctx, s.least+time.Duration(random.Int64N(int64(s.most-s.least)+1))) {
 			return nil
 		}
 		at := random.IntN(len(flights))
@@ -139,19 +140,4 @@ func (s settings) publish(ctx context.Context, p *client.Producer) error {
 	}
 	p.Flush()
 	return p.WaitAcked(ctx, uint64(s.events))
-}
-
-// wait waits; false: ctx has ended.
-func wait(ctx context.Context, d time.Duration) bool {
-	if d == 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
