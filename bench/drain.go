@@ -60,11 +60,7 @@ func (b *bench) drainLoad(ctx context.Context, s *section, l load, contenders []
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.forget(ctx, w))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	s.Loads[l.name] = fmt.Sprintf("%s changes, %s of WAL: %s", grouped(int64(l.changes())), megabytes(w.wal), l.about)
 	var trials []trial
 	for i := range contenders {

@@ -52,11 +52,7 @@ func (b *bench) latencyPart(ctx context.Context, s *section) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.forget(ctx, w))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	for _, p := range paces {
 		s.Loads[p.name()] = fmt.Sprintf("%s rows in all, on %d connections", grouped(int64(p.rows(b.scale))), p.writers)
 	}

@@ -86,8 +86,11 @@ func (b *bench) writeLoad(ctx context.Context, l load) (*written, error) {
 	return w, run(ctx, w.conn, "VACUUM ANALYZE", "CHECKPOINT")
 }
 
-// forget removes the database and what holds WAL for it.
+// forget removes the database and what holds WAL for it; not when the bench is called off, for the server goes with it.
 func (b *bench) forget(ctx context.Context, w *written) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	const drop = `SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active`
 	if err := run(ctx, w.conn, drop); err != nil {
 		return fmt.Errorf("drop the slots of database %q: %w", w.database, err)

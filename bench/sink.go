@@ -31,11 +31,7 @@ func (b *bench) sinkPart(ctx context.Context, s *section) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.forget(ctx, w))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	s.Loads[l.name] = fmt.Sprintf("%s records of %d topics", grouped(int64(l.changes())), len(l.tables))
 	work := int64(l.changes())
 	trials := []trial{{row{Load: l.name, Contender: setwise, Work: work}, func(ctx context.Context) (sample, error) { return b.setwise(ctx, w) }}}
@@ -80,11 +76,7 @@ func (b *bench) endPart(ctx context.Context, s *section) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.forget(ctx, w))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	s.Loads[l.name] = grouped(int64(l.changes())) + " changes"
 	var trials []trial
 	for _, c := range []contender{ours(avro), stock(avro)} {
@@ -128,8 +120,11 @@ func (b *bench) emptyTarget(ctx context.Context) (*pgx.Conn, error) {
 	return conn, run(ctx, conn, "CREATE SCHEMA "+loadSchema, bikeStoreDDL)
 }
 
-// dropTarget removes it.
+// dropTarget removes it; not when the bench is called off, as forget.
 func (b *bench) dropTarget(ctx context.Context, conn *pgx.Conn) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	return errors.Join(conn.Close(ctx), b.dropDatabase(ctx, b.target.URL("postgres"), targetDatabase))
 }
 
@@ -147,11 +142,7 @@ func (b *bench) apply(ctx context.Context, w *written, c *contender, source map[
 	if err != nil {
 		return m, err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.dropTarget(ctx, conn))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.dropTarget(ctx, conn)) }()
 	dir, err := b.folder()
 	if err != nil {
 		return m, err
@@ -241,11 +232,7 @@ func (b *bench) setwise(ctx context.Context, w *written) (m sample, err error) {
 	if err != nil {
 		return m, err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.dropTarget(ctx, conn))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.dropTarget(ctx, conn)) }()
 	if err := run(ctx, conn, "CREATE SCHEMA rows"); err != nil {
 		return m, err
 	}

@@ -23,11 +23,7 @@ func (b *bench) snapshotPart(ctx context.Context, s *section) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if ctx.Err() == nil {
-			err = errors.Join(err, b.forget(ctx, w))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	s.Loads[l.name] = fmt.Sprintf("%s rows in %d tables", grouped(int64(l.rows())), len(l.tables))
 	rows := int64(l.rows())
 	trials := []trial{{row{Load: l.name, Contender: copyOut, Work: rows}, func(ctx context.Context) (sample, error) { return copyTables(ctx, w) }}}
