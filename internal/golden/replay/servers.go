@@ -37,7 +37,7 @@ type server struct {
 	extensions []string // that it could have
 	create     func(testing.TB) (url string)
 
-	// still is held by running cases for reading, and by who creates a database for writing where that makes a checkpoint: before
+	// still is held by running cases for reading; for writing by one that must be alone, and by who creates a database where that makes a checkpoint: before
 	// PostgreSQL 15. Behind a checkpoint a sequence writes WAL at its next use, and a transaction begins there.
 	still  sync.RWMutex
 	mu     sync.Mutex
@@ -136,8 +136,8 @@ func (s *server) missing(c *Case) []string {
 var lasting = regexp.MustCompile(`(?i)\b(create|alter|drop)\s+(or\s+replace\s+)?(trusted\s+)?(database|system|role|user|group|extension|event|tablespace|language|server|foreign|access|cast|subscription|owned)\b` +
 	`|\bpg_replication_origin|\blo_(create|import|from)`)
 
-// take returns the URL of an empty database for the case, and what gives it back.
-func (s *servers) take(t *testing.T, c *Case, major int) (url string, release func()) {
+// take returns the URL of an empty database for the case, and what gives it back. Until then no other case runs on its server if it is to be alone.
+func (s *servers) take(t *testing.T, c *Case, major int, alone bool) (url string, release func()) {
 	on := s.of(t, major)
 	if missing := on.missing(c); len(missing) > 0 {
 		t.Fatalf("needs the extension %s, which this PostgreSQL %d does not have; install it, on Debian with \"apt-get install postgresql-%d postgresql-%[2]d-postgis-3\"",
@@ -149,10 +149,14 @@ func (s *servers) take(t *testing.T, c *Case, major int) (url string, release fu
 	} else {
 		url, giveBack = on.share(t, s.outer)
 	}
-	on.still.RLock()
+	running := on.still.RLocker()
+	if alone {
+		running = &on.still
+	}
+	running.Lock()
 	return url, func() {
-		on.still.RUnlock()
-		giveBack()
+		giveBack() // emptying writes, too
+		running.Unlock()
 	}
 }
 
