@@ -22,19 +22,22 @@ lint:
 test:
 	$(GO) test ./...
 
+# SKIP leaves out tests by a pattern (CI: the recordings, which `make versions RACE=…` replays).
 race:
-	$(GO) test -race ./...
+	$(GO) test -race $(if $(SKIP),-skip '$(SKIP)') ./...
 
 # Change capture on the supported versions of PostgreSQL but 15, on which `make test` runs: all recordings, and the tests of the replication
-# connection, snapshots and catalog (RUN=TestGolden: the recordings alone). Two versions at a time; servers that are not on the machine are fetched.
+# connection, snapshots and catalog (RUN=TestGolden: the recordings alone). Two versions at a time, those in RACE with the race detector; servers
+# that are not on the machine are fetched.
 versions:
-	@printf '%s\n' $(or $(VERSIONS),14 16 17 18) | xargs -P 2 -I@ sh -c 'out=$$(TANDEM_TEST_POSTGRES_VERSION=@ $(GO) test $(if $(RUN),-run $(RUN)) ./cdc/... 2>&1); \
+	@printf '%s\n' $(or $(VERSIONS),14 16 17 18) | xargs -P 2 -I@ sh -c 'case " $(RACE) " in *" @ "*) race=-race;; esac; \
+		out=$$(TANDEM_TEST_POSTGRES_VERSION=@ $(GO) test $$race $(if $(RUN),-run $(RUN)) $(or $(PACKAGES),./cdc/...) 2>&1); \
 		status=$$?; printf "PostgreSQL @\n%s\n" "$$out"; exit $$status'
 
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
 integration:
 	$(GO) run ./internal/jvmserver/run -- sh -c '$(GO) test -tags integration -short -count=1 ./kafka/client && \
-		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver ./internal/mariadbserver ./internal/minioserver ./cdc/polling ./sink/...'
+		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver ./internal/mariadbserver ./internal/minioserver ./cdc/polling ./cdc/source ./sink/...'
 
 # What integration and scenes run against, before they need it: programs are built and fetched into the caches.
 servers:

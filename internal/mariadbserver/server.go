@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-cdc/tandem/internal/childserver"
 	"github.com/tandem-cdc/tandem/internal/dialect"
 )
 
@@ -44,10 +44,10 @@ type Server struct {
 	opts     Options
 	server   string // mariadbd
 	dir      string // holds server.log, init.sql and data
-	identity identity
+	identity childserver.Identity
 	port     int
 	password string
-	proc     *process // nil when not running
+	proc     *childserver.Process // nil when not running
 }
 
 // find looks for a program: on the PATH, then where systems keep it.
@@ -81,21 +81,21 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{opts: opts, server: server, password: strings.ToLower(rand.Text())}
-	if s.identity, err = unprivileged(); err != nil {
+	if s.identity, err = childserver.Unprivileged("MariaDB", "mysql", "nobody", "daemon"); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "tandem-mariadb-"); err != nil {
+	if s.dir, err = os.MkdirTemp(s.identity.TempBase(), "tandem-mariadb-"); err != nil {
 		return nil, fmt.Errorf("make folder for private MariaDB: %w", err)
 	}
 	if err := s.initialise(ctx, install); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	for range startTries {
-		s.port = freePort()
+		s.port = childserver.FreePort()
 		if err = s.launch(ctx); err == nil {
 			return s, nil
 		}
-		if portFree(s.port) { // it was not the port
+		if childserver.PortFree(s.port) { // it was not the port
 			break
 		}
 	}
@@ -104,7 +104,7 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 
 // initialise makes the system tables, and the file that sets the password at each start.
 func (s *Server) initialise(ctx context.Context, install string) error {
-	if err := s.identity.own(s.dir); err != nil {
+	if err := s.identity.Own(s.dir); err != nil {
 		return err
 	}
 	var sql strings.Builder
@@ -115,7 +115,7 @@ func (s *Server) initialise(ctx context.Context, install string) error {
 	if err := os.WriteFile(file, []byte(sql.String()), 0o600); err != nil {
 		return fmt.Errorf("write the password of private MariaDB: %w", err)
 	}
-	if err := s.identity.own(file); err != nil {
+	if err := s.identity.Own(file); err != nil {
 		return err
 	}
 	cmd := exec.CommandContext(ctx, install, "--no-defaults", "--datadir="+s.dataDir(), "--skip-test-db", "--auth-root-authentication-method=normal", "--cross-bootstrap",
@@ -123,7 +123,7 @@ func (s *Server) initialise(ctx context.Context, install string) error {
 	cmd.Dir = s.dir
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
-	s.identity.apply(cmd)
+	s.identity.Apply(cmd)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("run %s: %w\n%s", install, err, strings.TrimSpace(said.String()))
 	}
@@ -147,10 +147,10 @@ func (s *Server) launch(ctx context.Context) error {
 	cmd := exec.Command(s.server, s.arguments()...)
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = log, log
-	s.identity.apply(cmd)
-	p, err := spawn(cmd, s.dir)
+	s.identity.Apply(cmd)
+	p, err := childserver.Spawn(cmd, childserver.Watch{Name: "MariaDB", With: childserver.Kill, Remove: s.dir})
 	if err != nil {
-		return fmt.Errorf("start private MariaDB: %w", err)
+		return err
 	}
 	for {
 		err := s.Exec(ctx, "mysql", "SELECT 1")
@@ -158,8 +158,8 @@ func (s *Server) launch(ctx context.Context) error {
 			s.proc = p
 			return nil
 		}
-		if p.gone(20*time.Millisecond) || ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("private MariaDB on %s does not answer: %w\n%s", s.Addr(), err, s.logTail()), p.end(kill))
+		if p.Gone(20*time.Millisecond) || ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("private MariaDB on %s does not answer: %w\n%s", s.Addr(), err, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
 		}
 	}
 }
@@ -226,48 +226,24 @@ func (s *Server) Exec(ctx context.Context, database string, statements ...string
 }
 
 // Stop shuts the server down and removes its folder.
-func (s *Server) Stop() error { return errors.Join(s.halt(terminate), os.RemoveAll(s.dir)) }
+func (s *Server) Stop() error { return errors.Join(s.halt(childserver.Terminate), os.RemoveAll(s.dir)) }
 
 // Kill ends the server as a crash does. The data stays, for Restart.
-func (s *Server) Kill() error { return s.halt(kill) }
+func (s *Server) Kill() error { return s.halt(childserver.Kill) }
 
 // Restart starts the server again on the same port and data; one that is running is shut down first.
 func (s *Server) Restart(ctx context.Context) error {
-	if err := s.halt(terminate); err != nil {
+	if err := s.halt(childserver.Terminate); err != nil {
 		return err
 	}
 	return s.launch(ctx)
 }
 
-func (s *Server) halt(how os.Signal) error {
+func (s *Server) halt(how childserver.Signal) error {
 	if s.proc == nil {
 		return nil
 	}
 	p := s.proc
 	s.proc = nil
-	return p.end(how)
-}
-
-// logTail is the end of the server's log, for error messages.
-func (s *Server) logTail() string {
-	text, err := os.ReadFile(s.LogFile())
-	if err != nil {
-		return err.Error()
-	}
-	return strings.TrimSpace(string(text[max(0, len(text)-2000):]))
-}
-
-// freePort finds a port nobody listens on, below those the system gives to outgoing connections: a client that keeps dialling a server
-// that is down could otherwise be given that very port, and connect to itself.
-func freePort() int {
-	for {
-		if port := 15000 + mathrand.IntN(16000); portFree(port) { // Linux gives out 32768 and up, others 49152 and up
-			return port
-		}
-	}
-}
-
-func portFree(port int) bool {
-	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-	return err == nil && l.Close() == nil
+	return p.End(stopTimeout, how)
 }

@@ -4,5 +4,5 @@
 // whose program is never linked in: it is looked for as minio on the PATH and among Go's installed programs (GOBIN, GOPATH/bin), and else built once, at the pinned
 // version, into the user's cache folder by the go command, which takes minutes.
 //
-// A Server owns its process, one goroutine that waits for it, and its folder. On Linux the kernel ends the process with the one that started it.
+// A Server owns its process, the watchdog beside it (see childserver) and its folder. It has no goroutines.
 package minioserver

@@ -9,9 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // The keys of every private server.
@@ -31,14 +32,7 @@ type Server struct {
 	program string
 	dir     string // holds data and server.log
 	port    int
-	proc    *process // nil when not running
-}
-
-// process is one run of the program.
-type process struct {
-	cmd  *exec.Cmd
-	done chan struct{} // maker: launch; closer: its goroutine, when the process has ended
-	err  error         // why it ended; readable after done
+	proc    *childserver.Process // nil when not running
 }
 
 // Start finds or builds the program and starts a server. It returns when the server answers.
@@ -51,11 +45,8 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{program: program, dir: dir}
-	if s.port, err = freePort(); err == nil {
-		err = s.Restart(ctx)
-	}
-	if err != nil {
+	s := &Server{program: program, dir: dir, port: childserver.FreePort()}
+	if err := s.Restart(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -70,11 +61,11 @@ func (s *Server) CreateBucket(name string) error {
 }
 
 // Kill ends the server as a crash does. Its data stay, for Restart.
-func (s *Server) Kill() error { return s.end((*os.Process).Kill) }
+func (s *Server) Kill() error { return s.end(childserver.Kill) }
 
 // Stop ends the server and removes its data.
 func (s *Server) Stop() error {
-	return errors.Join(s.end(func(p *os.Process) error { return p.Signal(os.Interrupt) }), os.RemoveAll(s.dir))
+	return errors.Join(s.end(childserver.Interrupt), os.RemoveAll(s.dir))
 }
 
 // Restart starts the server again, on the same port and data. It must not be running.
@@ -85,20 +76,12 @@ func (s *Server) Restart(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(25 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if s.answers(ctx, client) {
-			return nil
-		}
-		select {
-		case <-s.proc.done:
-			return s.failure(fmt.Errorf("it ended: %w", s.proc.err))
-		case <-ctx.Done():
-			return s.failure(errors.Join(context.Cause(ctx), s.Kill()))
-		case <-tick.C:
+	for !s.answers(ctx, client) {
+		if s.proc.Gone(25*time.Millisecond) || ctx.Err() != nil {
+			return errors.Join(fmt.Errorf("private MinIO on %s does not answer; the end of its log:\n%s", s.URL(), childserver.LogTail(s.logFile())), s.Kill())
 		}
 	}
+	return nil
 }
 
 // answers asks the server whether it is ready.
@@ -119,71 +102,27 @@ func (s *Server) launch() error {
 	if err := os.MkdirAll(filepath.Join(s.dir, "data"), 0o755); err != nil {
 		return err
 	}
-	out, err := os.OpenFile(filepath.Join(s.dir, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(s.program, "server", "--quiet", "--address", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), "--console-address", "127.0.0.1:0", filepath.Join(s.dir, "data"))
-	p.cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_REGION="+Region, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+s.dir)
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	isolate(p.cmd)
-	started := make(chan error) // maker: launch; sender: the goroutine; never closed; bound: none
-	go func() {
-		runtime.LockOSThread() // on Linux the kernel ends the process with the thread that started it: the thread must last as long
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-		}
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w", s.program, err)
-	}
-	s.proc = p
-	return nil
+	cmd := exec.Command(s.program, "server", "--quiet", "--address", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)), "--console-address", "127.0.0.1:0", filepath.Join(s.dir, "data"))
+	cmd.Env = append(os.Environ(), "MINIO_ROOT_USER="+AccessKey, "MINIO_ROOT_PASSWORD="+SecretKey, "MINIO_REGION="+Region, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "HOME="+s.dir)
+	cmd.Stdout, cmd.Stderr = out, out
+	childserver.Identity{}.Apply(cmd)
+	s.proc, err = childserver.Spawn(cmd, childserver.Watch{Name: "MinIO", With: childserver.Kill, Remove: s.dir})
+	return err
 }
 
-// end ends the process as told, and at once when that takes long.
-func (s *Server) end(how func(*os.Process) error) error {
+func (s *Server) logFile() string { return filepath.Join(s.dir, "server.log") }
+
+// end ends the server as told, and at once when that takes long.
+func (s *Server) end(how childserver.Signal) error {
 	p := s.proc
 	if p == nil {
 		return nil
 	}
 	s.proc = nil
-	if err := how(p.cmd.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("end minio: %w", err)
-	}
-	timer := time.NewTimer(stopTimeout)
-	defer timer.Stop()
-	select {
-	case <-p.done:
-	case <-timer.C:
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-	return nil
-}
-
-// failure adds the log.
-func (s *Server) failure(err error) error {
-	text, readErr := os.ReadFile(filepath.Join(s.dir, "server.log"))
-	if readErr != nil {
-		text = []byte(readErr.Error())
-	}
-	const most = 4000 // of the end of the log
-	return fmt.Errorf("start minio: %w; the end of its log:\n%s", err, text[max(0, len(text)-most):])
-}
-
-// freePort is a port nobody listens on now.
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
+	return p.End(stopTimeout, how)
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 
 	embedded "github.com/fergusstrange/embedded-postgres"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // releases are the versions that can be fetched.
@@ -35,7 +37,7 @@ func fetch(ctx context.Context, version int, progress func(string)) (binaries, e
 	if err != nil {
 		return binaries{}, err
 	}
-	cache, err := who.cacheBase()
+	cache, err := cacheBase(who)
 	if err != nil {
 		return binaries{}, err
 	}
@@ -52,7 +54,7 @@ func fetch(ctx context.Context, version int, progress func(string)) (binaries, e
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return binaries{}, err
 	}
-	if err := who.reaches(filepath.Dir(dir)); err != nil {
+	if err := who.Reaches(filepath.Dir(dir)); err != nil {
 		return binaries{}, err
 	}
 	progress(fmt.Sprintf("fetching PostgreSQL %s into %s, once", release, dir))
@@ -87,7 +89,7 @@ func download(release embedded.PostgresVersion, dir string) error {
 	startErr := embedded.NewDatabase(embedded.DefaultConfig().
 		Version(release).
 		Username("pg_none").
-		Port(uint32(freePort())).
+		Port(uint32(childserver.FreePort())).
 		CachePath(filepath.Join(work, "archive")).
 		RuntimePath(filepath.Join(work, "run")).
 		BinariesPath(programs).

@@ -279,11 +279,3 @@ func TestFindPrefersAsked(t *testing.T) {
 		t.Errorf("fetch(9) = %v, want an error with the versions there are", err)
 	}
 }
-
-func TestFreePortIsBelowEphemeralRange(t *testing.T) {
-	for range 20 {
-		if port := freePort(); port < 15000 || port >= 31000 {
-			t.Errorf("freePort() = %d, want one from 15000 to 30999", port)
-		}
-	}
-}

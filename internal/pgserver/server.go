@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-cdc/tandem/internal/childserver"
 	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
@@ -25,10 +25,13 @@ const User = "postgres"
 
 const (
 	startTimeout = 60 * time.Second // crash recovery of a large data folder included
-	stopTimeout  = 20 * time.Second // of a fast shutdown, before the server is made to end at once
-	quitTimeout  = 10 * time.Second // of an immediate shutdown: the postmaster kills stuck backends after 5 s
+	stopTimeout  = 20 * time.Second // of a fast or immediate shutdown: in the latter the postmaster kills stuck backends after 5 s
 	startTries   = 6                // a port may be taken between the look and the bind, a dying server may still hold the folder
 )
+
+// shutdown is how the server is ended in order: what the postmaster makes of the signals is in the PostgreSQL manual, "Shutting Down the Server". Interrupt
+// is the fast one, which a client that does not read can hold up through its walsender; Quit the immediate one, behind which the next start recovers.
+var shutdown = []childserver.Signal{childserver.Interrupt, childserver.Quit}
 
 // Options say what server is wanted; the zero value is a good one for tests.
 type Options struct {
@@ -43,8 +46,10 @@ type Options struct {
 	Port int
 	// Durable makes commits survive a crash of the machine. Without it only one of the server.
 	Durable bool
-	// Settings are further server settings, by name.
+	// Settings are further server settings, by name. $DIR in one is the folder of the server.
 	Settings map[string]string
+	// Files are put into the folder of the server, for it alone to read: certificates, keys, pg_hba.conf.
+	Files map[string]string
 	// Progress is told of steps that take long; it may be nil.
 	Progress func(step string)
 }
@@ -55,11 +60,11 @@ type Server struct {
 	bin       binaries
 	dir       string // holds password, server.log and data
 	temporary bool
-	identity  identity
+	identity  childserver.Identity
 	port      int
 	password  string
-	answered  bool     // once: somebody may know the port, it must not change
-	proc      *process // nil when not running
+	answered  bool                 // once: somebody may know the port, it must not change
+	proc      *childserver.Process // nil when not running
 }
 
 // Start finds or fetches the programs, makes the data folder when there is none, and starts a server. It returns when the server answers.
@@ -78,6 +83,9 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	s := &Server{opts: opts, bin: bin, identity: who, port: opts.Port}
 	if err := s.makeDir(); err != nil {
 		return nil, err
+	}
+	if err := s.writeFiles(); err != nil {
+		return nil, errors.Join(err, s.removeTemporary())
 	}
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.removeTemporary())
@@ -138,30 +146,30 @@ func (s *Server) CreateDatabase(ctx context.Context, name string) error {
 
 // Stop shuts the server down as "fast" does: transactions are rolled back, connections closed. A temporary folder is removed.
 func (s *Server) Stop() error {
-	return errors.Join(s.halt(interrupt, stopTimeout), s.removeTemporary())
+	return errors.Join(s.halt(shutdown...), s.removeTemporary())
 }
 
 // Kill ends the server as a crash does. The data stays, for Restart.
 func (s *Server) Kill() error {
-	return s.halt(kill, quitTimeout)
+	return s.halt(childserver.Kill)
 }
 
 // Restart starts the server again on the same port and data; one that is running is shut down first.
 func (s *Server) Restart(ctx context.Context) error {
-	if err := s.halt(interrupt, stopTimeout); err != nil {
+	if err := s.halt(shutdown...); err != nil {
 		return err
 	}
 	return s.launch(ctx)
 }
 
-// halt ends the running server, first as asked and then, when that takes longer than patience, harder.
-func (s *Server) halt(how signal, patience time.Duration) error {
+// halt ends the running server with the first of the signals, or with the next one when that takes long.
+func (s *Server) halt(signals ...childserver.Signal) error {
 	if s.proc == nil {
 		return nil
 	}
 	p := s.proc
 	s.proc = nil
-	return p.end(how, patience)
+	return p.End(stopTimeout, signals...)
 }
 
 func (s *Server) removeTemporary() error {
@@ -177,12 +185,12 @@ func (s *Server) removeTemporary() error {
 // makeDir makes the folder of the server, owned by the user it will run as.
 func (s *Server) makeDir() error {
 	if s.opts.Dir == "" {
-		dir, err := os.MkdirTemp(s.identity.tempBase(), "tandem-postgres-")
+		dir, err := os.MkdirTemp(s.identity.TempBase(), "tandem-postgres-")
 		if err != nil {
 			return fmt.Errorf("make folder for private PostgreSQL: %w", err)
 		}
 		s.dir, s.temporary = dir, true
-		return s.identity.own(dir)
+		return s.identity.Own(dir)
 	}
 	dir, err := filepath.Abs(s.opts.Dir)
 	if err != nil {
@@ -196,10 +204,24 @@ func (s *Server) makeDir() error {
 	} else if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make folder for private PostgreSQL: %w", err)
 	}
-	if err := s.identity.reaches(dir); err != nil {
+	if err := s.identity.Reaches(dir); err != nil {
 		return err
 	}
-	return s.identity.own(dir)
+	return s.identity.Own(dir)
+}
+
+// writeFiles writes the files that were asked for.
+func (s *Server) writeFiles() error {
+	for name, text := range s.opts.Files {
+		path := filepath.Join(s.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			return fmt.Errorf("write %s for private PostgreSQL: %w", name, err)
+		}
+		if err := s.identity.Own(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) dataDir() string { return filepath.Join(s.dir, "data") }
@@ -223,7 +245,7 @@ func (s *Server) initialise(ctx context.Context) error {
 	if err := os.WriteFile(passwordFile, []byte(s.password), 0o600); err != nil {
 		return fmt.Errorf("write password of private PostgreSQL: %w", err)
 	}
-	if err := s.identity.own(passwordFile); err != nil {
+	if err := s.identity.Own(passwordFile); err != nil {
 		return err
 	}
 	s.opts.Progress(fmt.Sprintf("making a PostgreSQL %d database cluster in %s", s.bin.version, s.dir))
@@ -248,7 +270,7 @@ func (s *Server) launch(ctx context.Context) error {
 			break
 		}
 		if s.opts.Port == 0 && !s.answered {
-			s.port = freePort()
+			s.port = childserver.FreePort()
 		}
 		if err = s.launchOnce(ctx); err == nil || !errors.Is(err, errEndedEarly) || !s.contended() {
 			return err
@@ -263,7 +285,7 @@ var errEndedEarly = errors.New("ended before it took connections")
 // contended tells that the port or the data may be in somebody's hands.
 func (s *Server) contended() bool {
 	_, err := os.Stat(filepath.Join(s.dataDir(), "postmaster.pid"))
-	return err == nil || !portFree(s.port)
+	return err == nil || !childserver.PortFree(s.port)
 }
 
 func (s *Server) launchOnce(ctx context.Context) error {
@@ -275,13 +297,13 @@ func (s *Server) launchOnce(ctx context.Context) error {
 	cmd := s.command("postgres", s.arguments()...)
 	cmd.Stderr = log
 	cmd.Stdout = log
-	remove := ""
+	w := childserver.Watch{Name: "PostgreSQL", With: childserver.Quit, Running: filepath.Join(s.dataDir(), "postmaster.pid")}
 	if s.temporary {
-		remove = s.dir
+		w.Remove = s.dir
 	}
-	p, err := spawn(cmd, remove)
+	p, err := childserver.Spawn(cmd, w)
 	if err != nil {
-		return fmt.Errorf("start private PostgreSQL: %w", err)
+		return err
 	}
 	for {
 		probe, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -294,11 +316,11 @@ func (s *Server) launchOnce(ctx context.Context) error {
 			s.proc, s.answered = p, true
 			return nil
 		}
-		if p.gone(20 * time.Millisecond) {
-			return errors.Join(fmt.Errorf("private PostgreSQL on %s %w:\n%s", s.Addr(), errEndedEarly, s.logTail()), p.end(kill, quitTimeout))
+		if p.Gone(20 * time.Millisecond) {
+			return errors.Join(fmt.Errorf("private PostgreSQL on %s %w:\n%s", s.Addr(), errEndedEarly, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
 		}
 		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("private PostgreSQL on %s does not answer: %w\n%s", s.Addr(), dialErr, s.logTail()), p.end(kill, quitTimeout))
+			return errors.Join(fmt.Errorf("private PostgreSQL on %s does not answer: %w\n%s", s.Addr(), dialErr, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
 		}
 	}
 }
@@ -323,7 +345,7 @@ func (s *Server) arguments() []string {
 		settings["full_page_writes"] = "off"
 	}
 	for name, value := range s.opts.Settings {
-		settings[name] = value
+		settings[name] = strings.ReplaceAll(value, "$DIR", s.dir)
 	}
 	names := make([]string, 0, len(settings))
 	for name := range settings {
@@ -335,24 +357,4 @@ func (s *Server) arguments() []string {
 		args = append(args, "-c", name+"="+settings[name])
 	}
 	return args
-}
-
-// logTail is the end of the server's log, for error messages.
-func (s *Server) logTail() string {
-	f, err := os.Open(s.LogFile())
-	if err != nil {
-		return err.Error()
-	}
-	defer f.Close()
-	const most = 2000
-	if info, err := f.Stat(); err == nil && info.Size() > most {
-		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
-			return err.Error()
-		}
-	}
-	tail, err := io.ReadAll(f)
-	if err != nil {
-		return err.Error()
-	}
-	return strings.TrimSpace(string(tail))
 }
