@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: check fmt vet lint test race versions integration servers scenes kill workers crashes sinks bench bench-quick microbench fuzz build oracle
+.PHONY: torture sabotage check fmt vet lint test race vuln versions integration servers scenes kill workers crashes sinks bench bench-quick microbench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -25,6 +25,10 @@ test:
 # SKIP leaves out tests by a pattern (CI: the recordings, which `make versions RACE=…` replays).
 race:
 	$(GO) test -race $(if $(SKIP),-skip '$(SKIP)') ./...
+
+# Known holes in what the binary calls. It asks the database at vuln.go.dev: for machines that reach it.
+vuln:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(or $(GOVULNCHECK),v1.9.0) ./...
 
 # Change capture on the supported versions of PostgreSQL but 15, on which `make test` runs: all recordings, and the tests of the replication
 # connection, snapshots and catalog (RUN=TestGolden: the recordings alone). Two versions at a time, those in RACE with the race detector; servers
@@ -65,6 +69,15 @@ crashes:
 sinks:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationSinks -count=1 -v -timeout 60m ./cmd/tandem \
 		-sinks-rows $(or $(ROWS),1000000) -sinks-ratio $(or $(RATIO),9)
+
+# tandem on real servers while they, the network and tandem are made to fail, and every record held against what was committed: MINUTES of it, with a
+# SEED of its own unless one is given, which brings the same load and the same faults again. Needs what `make integration` needs.
+torture:
+	$(GO) run ./torture -minutes $(or $(MINUTES),10) -seed $(or $(SEED),0) $(TORTURE)
+
+# The torture on tandems that are broken on purpose, one by one (NAMES: some of them): each must be caught.
+sabotage:
+	$(GO) run ./torture -sabotage $(or $(NAMES),all) -minutes 0.1 -seed $(or $(SEED),0) $(TORTURE)
 
 # The measurements side by side, which write docs/benchmarks.md: tandem, pg_recvlogical and Debezium in Kafka Connect. Needs what `make integration`
 # needs, PostgreSQL's client programs, and a machine that does nothing else for hours. In parts: make bench BENCH='-parts drain,snapshot'.

@@ -15,6 +15,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/faultproxy"
 )
 
 // clusterID is the same for all, for the formatted folder is made once.
@@ -27,8 +29,12 @@ type KafkaOptions struct {
 	Dir    string            // for data and log; empty: a temporary one, removed by Close
 	Port   int               // of 127.0.0.1; 0: a free one
 
-	// Proxies is how many listeners there are besides Addr that clients reach through a Proxy, each of its own: Kafka.Proxy.
+	// Proxies is how many listeners there are besides Addr that clients reach through a fault proxy, each of its own: Kafka.Proxy.
 	Proxies int
+
+	// Listeners are further ones, such as with TLS; Kafka.Listener tells where they are. In the values of their options $DIR is the
+	// folder of the broker.
+	Listeners []Listener
 }
 
 // Kafka is an Apache Kafka of one node, broker and controller.
@@ -39,7 +45,8 @@ type Kafka struct {
 	options    KafkaOptions
 	port       int
 	proxied    []int // ports behind the proxies
-	proxies    []*Proxy
+	listening  []int // ports of the further listeners
+	proxies    []*faultproxy.Proxy
 	process    *process // nil: stopped
 }
 
@@ -78,13 +85,13 @@ func folder(dir string) (path string, temporary bool, err error) {
 
 // prepare writes the configuration and a formatted data folder.
 func (k *Kafka) prepare(ctx context.Context) error {
-	ports, err := freePorts(2 + k.options.Proxies)
+	ports, err := freePorts(2 + k.options.Proxies + len(k.options.Listeners))
 	if err != nil {
 		return err
 	}
-	k.port, k.proxied = cmp.Or(k.options.Port, ports[0]), ports[2:]
+	k.port, k.proxied, k.listening = cmp.Or(k.options.Port, ports[0]), ports[2:2+k.options.Proxies], ports[2+k.options.Proxies:]
 	for _, port := range k.proxied {
-		p, err := NewProxy(fmt.Sprintf("127.0.0.1:%d", port))
+		p, err := faultproxy.New(fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			return err
 		}
@@ -153,6 +160,9 @@ func (k *Kafka) properties(controller int) []byte {
 		p["advertised.listeners"] += fmt.Sprintf(",%s://%s", name, proxy.Addr())
 		p["listener.security.protocol.map"] += "," + name + ":PLAINTEXT"
 	}
+	for i := range k.listening {
+		k.listener(i, p)
+	}
 	for name, value := range k.options.Config {
 		p[name] = value
 	}
@@ -165,7 +175,7 @@ func (k *Kafka) properties(controller int) []byte {
 }
 
 // Proxy is one of the proxies that the options asked for.
-func (k *Kafka) Proxy(i int) *Proxy { return k.proxies[i] }
+func (k *Kafka) Proxy(i int) *faultproxy.Proxy { return k.proxies[i] }
 
 // Addr is host:port; it stays the same over Stop and Start.
 func (k *Kafka) Addr() string { return fmt.Sprintf("127.0.0.1:%d", k.port) }

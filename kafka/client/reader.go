@@ -239,6 +239,10 @@ func (rd *reader) take(p *readPart, block *sarama.FetchResponseBlock) error {
 			}
 			return nil
 		}
+		if rd.UntilEnd && b.FirstOffset >= p.end { // came since the end was asked for
+			p.next = max(p.next, p.end)
+			return nil
+		}
 		for len(aborted) > 0 && aborted[0].FirstOffset <= b.LastOffset() {
 			open[aborted[0].ProducerID] = true
 			aborted = aborted[1:]
@@ -281,10 +285,10 @@ func (rd *reader) batch(p *readPart, b *sarama.RecordBatch) error {
 			m.Timestamp = b.MaxTimestamp
 		}
 		rd.poll.reset()
-		rd.poll.add([]*sarama.ConsumerMessage{&m})
+		rd.poll.addMessage(&m)
 		p.next = offset + 1
 		rd.count++
-		if err := rd.handle(&rd.poll.convert()[0]); err != nil {
+		if err := rd.handle(&rd.poll.records[0]); err != nil {
 			return err
 		}
 	}

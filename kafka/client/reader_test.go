@@ -124,3 +124,34 @@ func TestReadTransactions(t *testing.T) {
 		}
 	}
 }
+
+// TestReachedIsTheEnd: records that come behind the end at which a reading stops are not read, so it has not reached them.
+func TestReachedIsTheEnd(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 1)
+	produce(t, brokers, numbered(topic, 1, 0, 3)...)
+	var values []string
+	next, written := FromBeginning, 3
+	for range 2 {
+		late := true
+		err := Read(testContext(t), testConfig(ForConsumer, brokers), Reading{Topic: topic, From: next, UntilEnd: true, Reached: func(_ int32, at int64) {
+			if next = at; late { // the end is known: what comes now is in the first answer, but behind it
+				late = false
+				produce(t, brokers, numbered(topic, 1, written, written+2)...)
+				written += 2
+			}
+		}}, func(r *kafka.Record) error {
+			values = append(values, string(r.Value))
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next != int64(len(values)) {
+			t.Errorf("reached %d behind %d records", next, len(values))
+		}
+	}
+	if want := []string{valueOf(0), valueOf(1), valueOf(2), valueOf(3), valueOf(4)}; !slices.Equal(values, want) {
+		t.Errorf("two readings = %q, want %q", values, want)
+	}
+}

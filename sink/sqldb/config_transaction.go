@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/javaregex"
 )
 
 // Consistency is what becomes visible in the target together.
@@ -25,6 +26,8 @@ type TransactionConfig struct {
 	TransactionTimeout time.Duration
 	TransactionBuffer  int64 // bytes
 	TransactionDir     string
+
+	wants func(topic string) bool // whether the connector consumes a topic, from topics or topics.regex
 }
 
 func defaultTransactions() TransactionConfig {
@@ -50,6 +53,7 @@ func (c *Config) checkTransactions(props map[string]string, r *config.Report) {
 	if n, err := strconv.Atoi(props["tasks.max"]); err == nil && n > 1 {
 		r.Fail("tasks.max", "Invalid value %d for configuration tasks.max: consistency=transaction needs one task over all topics", n)
 	}
+	c.wants = consumes(props["topics"], props["topics.regex"])
 	if topics := props["topics"]; topics != "" {
 		named := func(topic string) bool {
 			topic = strings.TrimSpace(topic)
@@ -59,5 +63,24 @@ func (c *Config) checkTransactions(props map[string]string, r *config.Report) {
 			r.Fail("topics", "Invalid value %s for configuration topics: consistency=transaction needs the topic of the transactions' metadata among them (PREFIX.transaction, "+
 				"which the source writes with provide.transaction.metadata=true, or the one that transaction.topic names)", topics)
 		}
+	}
+}
+
+// consumes tells which topics a connector consumes. An expression that is none, or that gives up, wants nothing here: the worker refuses it.
+func consumes(topics, regex string) func(topic string) bool {
+	var names []string
+	for name := range strings.SplitSeq(topics, ",") {
+		names = append(names, strings.TrimSpace(name))
+	}
+	expression, err := javaregex.Compile(regex, false)
+	return func(topic string) bool {
+		if regex == "" {
+			return slices.Contains(names, topic)
+		}
+		if err != nil {
+			return false
+		}
+		matches, err := expression.MatchString(topic)
+		return matches && err == nil
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tandem-cdc/tandem/internal/faultproxy"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
@@ -243,8 +244,8 @@ func TestDatabaseDown(t *testing.T) {
 	s := newSource("t", 1, field("id", int32Of()))
 	open(t, task, s.topic)
 	put(t, task, s.create(i32(1)))
-	p.listen.Close()
-	p.cut()
+	p.Set(faultproxy.Rule{Refuse: true})
+	p.Reset()
 	batch := []sink.Record{s.create(i32(2))}
 	err := task.Put(context.Background(), batch)
 	var down *UnavailableError

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
@@ -153,8 +155,50 @@ func assignment(topic string, partition int32) sink.Assignment {
 
 func put(t testing.TB, task *Task, records ...sink.Record) {
 	t.Helper()
-	if err := task.Put(context.Background(), records); err != nil {
+	lent := slices.Clone(records)
+	if task.Borrows() {
+		for i := range lent {
+			lent[i].Key, lent[i].Value = cloneValue(lent[i].Key), cloneValue(lent[i].Value)
+		}
+	}
+	if err := task.Put(context.Background(), lent); err != nil {
 		t.Fatalf("Put = %v", err)
+	}
+	if task.Borrows() {
+		for i := range lent {
+			takeBack(lent[i].Key)
+			takeBack(lent[i].Value)
+		}
+	}
+}
+
+// takeBack writes over the memory of a value that was lent to a task.
+func takeBack(v schema.Value) {
+	switch v.Type() {
+	case schema.String:
+		for i := range len(v.Text()) {
+			unsafe.Slice(unsafe.StringData(v.Text()), len(v.Text()))[i] = '#'
+		}
+	case schema.Bytes:
+		for i := range v.Bytes() {
+			v.Bytes()[i] = '#'
+		}
+	case schema.Struct:
+		for i, f := range v.Struct().Values {
+			takeBack(f)
+			v.Struct().Values[i] = schema.NullValue
+		}
+	case schema.Array:
+		for i, e := range v.Array() {
+			takeBack(e)
+			v.Array()[i] = schema.NullValue
+		}
+	case schema.Map:
+		for i, e := range v.Map() {
+			takeBack(e.Key)
+			takeBack(e.Value)
+			v.Map()[i] = schema.Entry{}
+		}
 	}
 }
 

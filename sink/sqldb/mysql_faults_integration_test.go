@@ -110,7 +110,6 @@ func TestIntegrationServerKilledMySQL(t *testing.T) {
 	d := &sqlDatabase{t: t, jdbc: base.JDBC, db: base.DB}
 	p := d.through()
 	killed := make(chan error, 1) // maker: here; sender: the proxy, once per budget; never closed; bound: 1
-	p.instead = func() { killed <- server.Kill() }
 	task := d.task("insert.mode", "insert", "primary.key.mode", "none", "delete.enabled", "false", "flush.max.retries", "0")
 	s := newSource("t", 0, field("seq", int32Of()), field("text", stringOf()))
 	open(t, task, s.topic)
@@ -121,7 +120,7 @@ func TestIntegrationServerKilledMySQL(t *testing.T) {
 			batch = append(batch, s.create(i32(n), str("some text or other")))
 			n++
 		}
-		p.budget.Store(int64(round) * 27_000) // of some 150,000 bytes that a batch takes
+		p.CutAfter(int64(round)*27_000, func() { killed <- server.Kill() }) // of some 150,000 bytes that a batch takes
 		err := task.Put(ctx, batch)
 		if failed := <-killed; failed != nil {
 			t.Fatal(failed)

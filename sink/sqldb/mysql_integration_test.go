@@ -34,8 +34,8 @@ func TestIntegrationModelMySQL(t *testing.T) {
 		p, jdbc := proxyTo(t, d.jdbc)
 		return modelTarget{
 			url:     jdbc,
-			disturb: func(rng *rand.Rand) { p.budget.Store(int64(rng.IntN(6000))) },
-			calm:    func() { p.budget.Store(-1) },
+			disturb: func(rng *rand.Rand) { p.CutAfter(int64(rng.IntN(6000)), nil) },
+			calm:    p.Heal,
 			rows: func(t *testing.T, table string, columns []modelColumn) [][]string {
 				return d.modelRows(t, table, columns, func(c *modelColumn) string {
 					if c.schema.Type == schema.Bytes && c.schema.Name == "" {

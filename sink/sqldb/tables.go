@@ -24,21 +24,21 @@ type tables struct {
 	known map[tableName]*table // by the name as configured
 }
 
-// ensure gives every target of a batch a destination, but for deletes from tables that do not exist. Targets with rows go first:
-// they make the tables that deletes of the same batch need. The mutations keep the destinations: another partition's batch may take
+// ensure gives every target of a batch a destination, but for deletes from and truncates of tables that do not exist. Targets with rows go
+// first: they make the tables that deletes of the same batch need, and a truncate, which has no key, would make one without. The mutations keep the destinations: another partition's batch may take
 // the targets' away at any time.
 func (t *tables) ensure(ctx context.Context, s session, muts []mutation) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, deletes := range []bool{false, true} {
+	for _, rows := range []bool{true, false} {
 		var last *target
 		for i := range muts {
 			g := muts[i].target
-			if g == last || g.plan.tombstone != deletes || g.dest != nil {
+			if g == last || (muts[i].op != opTruncate && !g.plan.tombstone) != rows || g.dest != nil {
 				continue
 			}
 			last = g
-			if err := t.open(ctx, s, g); err != nil {
+			if err := t.open(ctx, s, g, rows); err != nil {
 				return err
 			}
 		}
@@ -95,8 +95,8 @@ func (t *tables) refresh(ctx context.Context, s session, muts []mutation) (chang
 	return changed, nil
 }
 
-// open compares a target with its table.
-func (t *tables) open(ctx context.Context, s session, g *target) error {
+// open compares a target with its table, which it makes when there is none and creates says so.
+func (t *tables) open(ctx context.Context, s session, g *target, creates bool) error {
 	tab, cached := t.known[g.name]
 	if !cached {
 		var err error
@@ -111,7 +111,7 @@ func (t *tables) open(ctx context.Context, s session, g *target) error {
 	}
 	if tab == nil {
 		var err error
-		if tab, err = t.create(ctx, s, g); tab == nil || err != nil {
+		if tab, err = t.create(ctx, s, g, creates); tab == nil || err != nil {
 			return err
 		}
 		cached = false
@@ -124,7 +124,7 @@ func (t *tables) open(ctx context.Context, s session, g *target) error {
 		}
 		if tab == nil {
 			delete(t.known, g.name)
-			return t.open(ctx, s, g)
+			return t.open(ctx, s, g, creates)
 		}
 		missing = missingColumns(g.plan, tab)
 	}
@@ -172,13 +172,13 @@ func (t *Task) exist(ctx context.Context, s session, parts []sink.Assignment) er
 	return nil
 }
 
-// create makes the table. It returns nil without error when nothing but deletes wants it.
-func (t *tables) create(ctx context.Context, s session, g *target) (*table, error) {
+// create makes the table. It returns nil without error when that is not wanted: for deletes and truncates.
+func (t *tables) create(ctx context.Context, s session, g *target, creates bool) (*table, error) {
 	if !t.config.Create {
 		return nil, &SetupError{Option: t.config.names.create, Object: fmt.Sprintf("table %q", g.name), Err: errors.New("it does not exist"),
 			Remedy: fmt.Sprintf("create it, or set %s (topic %q writes to it)", t.config.names.createYes, g.plan.topic)}
 	}
-	if g.plan.tombstone {
+	if !creates {
 		return nil, nil
 	}
 	if err := fits(g, g.plan.creation); err != nil {

@@ -42,7 +42,7 @@ const groupBytes = 8 << 20
 
 func newTransactional(c *Config) *transactional {
 	return &transactional{now: time.Now, paused: func() bool { return false }, blocked: make(map[string]error), assembler: transaction.New(transaction.Config{Topic: c.TransactionTopic,
-		Buffer: c.TransactionBuffer, Dir: c.TransactionDir, Timeout: c.TransactionTimeout, TopicOf: envelope.SanitizeTopic})}
+		Buffer: c.TransactionBuffer, Dir: c.TransactionDir, Timeout: c.TransactionTimeout, TopicOf: envelope.SanitizeTopic, Wants: c.wants})}
 }
 
 // open begins anew with the partitions, in their order.

@@ -528,3 +528,21 @@ func TestGraph(t *testing.T) {
 		t.Error("before does not follow the references")
 	}
 }
+
+func TestConsumes(t *testing.T) {
+	for _, tt := range []struct {
+		topics, regex, topic string
+		want                 bool
+	}{
+		{"p.transaction, p.s.a", "", "p.s.a", true},
+		{"p.transaction,p.s.a", "", "p.s.b", false},
+		{"", `p\.(s\..*|transaction)`, "p.s.new", true},
+		{"", `p\.(s\..*|transaction)`, "another.p.s.new", false},
+		{"", `(`, "p.s.a", false},
+		{"", "", "p.s.a", false},
+	} {
+		if got := consumes(tt.topics, tt.regex)(tt.topic); got != tt.want {
+			t.Errorf("consumes(%q, %q)(%q) = %t, want %t", tt.topics, tt.regex, tt.topic, got, tt.want)
+		}
+	}
+}

@@ -20,6 +20,9 @@ type Config struct {
 	Timeout time.Duration // how long a transaction may wait for the rest of it while nothing comes
 	// TopicOf is the topic that a source writes to for a name that was put together of the prefix and a table.
 	TopicOf func(name string) string
+	// Wants tells of a topic that is not assigned whether it will be: a new table's is, as soon as the consumer has seen it, and until then its
+	// transactions wait. nil: none will be.
+	Wants func(topic string) bool
 }
 
 // suffix is the end of the metadata topic's name, unless the source's topic.transaction says otherwise.

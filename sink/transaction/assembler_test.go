@@ -371,6 +371,39 @@ func TestEndIsMissing(t *testing.T) {
 	}
 }
 
+// A table may be new: the END counts its rows, and the topic is assigned later, for it was not there when the partitions were.
+func TestTopicIsAssignedLater(t *testing.T) {
+	var l topics
+	l.add("p.transaction", 0, ending("END", "7:20", map[string]int64{"a": 1, "b": 1}))
+	l.add("p.transaction", 0, ending("END", "8:40", map[string]int64{"b": 1, "other": 1}))
+	l.add("p.s.a", 0, record("a", 1, "7:10", 1, "false"))
+	l.add("p.s.b", 0, record("b", 2, "7:11", 2, "false"))
+	l.add("p.s.b", 0, record("b", 3, "8:30", 1, "false"))
+	config := Config{Buffer: 4 << 10, Dir: t.TempDir(), Timeout: time.Minute, TopicOf: func(name string) string { return name },
+		Wants: func(topic string) bool { return topic != "p.s.other" }}
+	a := New(config)
+	t.Cleanup(func() { a.Close() })
+	if err := a.Open(l.order[:2], []int64{-1, -1}, start); err != nil {
+		t.Fatal(err)
+	}
+	feed(t, a, &l, "p.transaction", "p.s.a")
+	if got, err := drain(t, a); got != nil || err != nil || !a.Waiting() {
+		t.Errorf("before the topic is assigned %v is given, %v, waiting %v, want nothing and true", got, err, a.Waiting())
+	}
+	var incomplete *IncompleteError
+	if err := a.Overdue(start.Add(time.Minute)); !errors.As(err, &incomplete) || !strings.Contains(err.Error(), "p.s.b has 0 of 1") {
+		t.Errorf("Overdue = %v, want an error that names the topic", err)
+	}
+	if err := a.Open(l.order, []int64{-1, -1, -1}, start); err != nil {
+		t.Fatal(err)
+	}
+	feed(t, a, &l, "p.transaction", "p.s.a", "p.s.b")
+	got, err := drain(t, a)
+	if diff := cmp.Diff([]string{"p.s.a/1", "p.s.b/2", "p.s.b/3"}, got); diff != "" || err != nil || a.Waiting() {
+		t.Errorf("with the topic: %v, waiting %v (-want +got)\n%s", err, a.Waiting(), diff)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	part := func(topic string) kafka.TopicPartition { return kafka.TopicPartition{Topic: topic} }
 	a := New(Config{TopicOf: func(s string) string { return s }})

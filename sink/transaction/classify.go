@@ -185,7 +185,7 @@ func (a *Assembler) readEnd(q *queue, r *sink.Record) (*end, error) {
 		c := t.Struct()
 		topic := a.config.TopicOf(a.prefix + "." + c.Field("data_collection").Text())
 		n := c.Field("event_count").Int()
-		if n > 0 && len(a.topics[topic]) > 0 {
+		if n > 0 && (len(a.topics[topic]) > 0 || a.config.Wants != nil && a.config.Wants(topic)) {
 			e.counts = append(e.counts, count{topic, n})
 		}
 	}

@@ -166,6 +166,9 @@ func (a *Assembler) missing(g *Group, e *end, p *progress) error {
 		if p.of(c.topic) >= c.n {
 			continue
 		}
+		if len(a.topics[c.topic]) == 0 {
+			return nil // it will be assigned
+		}
 		for _, q := range a.topics[c.topic] {
 			later := false
 			for _, r := range q.runs[g.taken[q]:] {
