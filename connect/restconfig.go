@@ -11,7 +11,8 @@ import (
 
 	"github.com/tandem-cdc/tandem/connect/provider"
 	"github.com/tandem-cdc/tandem/internal/config"
-	"github.com/tandem-cdc/tandem/kafka/client"
+	"github.com/tandem-cdc/tandem/internal/jaas"
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // RESTConfig holds how the REST API is served, besides where.
@@ -27,6 +28,7 @@ type RESTConfig struct {
 	BasicAuthFile      string // the file of them; "": that of the JAAS configuration
 
 	ServerTLS *tls.Config // of https listeners; nil: there are none
+	AdminTLS  *tls.Config // of https listeners for administrators; nil: there are none
 	ClientTLS *tls.Config // for requests to other workers
 
 	ClientAuth string // required, requested or none: whether clients of https listeners must have a certificate
@@ -45,6 +47,14 @@ const BasicAuthClass = "org.apache.kafka.connect.rest.basic.auth.extension.Basic
 
 // httpsPrefix is before options of TLS that are for the REST API alone; with one of them those without prefix do not count.
 const httpsPrefix = "listeners.https."
+
+// adminPrefix is the same for the listeners of administrators; without one of them, what counts for the others counts for these.
+const adminPrefix = "admin.listeners.https."
+
+// ofListeners tells the options admin.… that are those of listeners and not of admin clients.
+func ofListeners(name string) bool {
+	return name == "listeners" || name == "pprof.enable" || strings.HasPrefix("admin."+name, adminPrefix)
+}
 
 // keys are the options of the REST API but for those that stand with the worker's.
 func (c *RESTConfig) keys() config.Keys {
@@ -69,6 +79,7 @@ func (c *RESTConfig) keys() config.Keys {
 		config.Enum(&c.ClientAuth, "ssl.client.auth", "Whether clients of https listeners must prove who they are by a certificate of the trust store: required, requested or none.",
 			[]string{"none", "requested", "required"}, config.Rank(config.Low)),
 		config.Prefix(httpsPrefix, "Options of TLS (ssl.*) for the REST API alone; with one of them those without prefix do not count for it.", func(_, _ string) error { return nil }),
+		config.Prefix(adminPrefix, "Options of TLS (ssl.*) for admin.listeners alone; with one of them no others count for these.", func(_, _ string) error { return nil }),
 	}
 }
 
@@ -89,14 +100,22 @@ func (c *RESTConfig) finish(props map[string]string, listeners []string, env pro
 	if want := c.AdvertisedListener; want != "" && !slices.ContainsFunc(listeners, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), want+":") }) {
 		r.Fail("rest.advertised.listener", "Invalid value %s for configuration rest.advertised.listener: none of the listeners is of that kind", want)
 	}
-	secure := slices.ContainsFunc(listeners, isHTTPS) || slices.ContainsFunc(c.AdminListeners, isHTTPS)
-	own, prefix := sslOptions(props)
-	if len(own) == 0 && !secure {
-		return
+	admins := slices.ContainsFunc(c.AdminListeners, isHTTPS)
+	own, prefix := sslOptions(props, httpsPrefix)
+	apart := prefixedOptions(props, adminPrefix)
+	if len(own) > 0 || slices.ContainsFunc(listeners, isHTTPS) || admins && len(apart) == 0 {
+		c.ClientTLS, c.ServerTLS = readTLS(own, prefix, slices.ContainsFunc(listeners, isHTTPS) || admins && len(apart) == 0, r)
 	}
+	if c.AdminTLS = c.ServerTLS; len(apart) > 0 {
+		_, c.AdminTLS = readTLS(apart, adminPrefix, admins, r)
+	}
+}
+
+// readTLS reads the options of TLS for requests to others and, with serves, for listeners. Nil without the one or the other; the report then says why.
+func readTLS(own map[string]string, prefix string, serves bool, r *config.Report) (forClients, forListeners *tls.Config) {
 	auth := own["ssl.client.auth"]
 	delete(own, "ssl.client.auth")
-	parsed, report := client.ParseTLS(own)
+	parsed, report := tlsconf.Parse(own)
 	for _, p := range report.Errors {
 		r.Errors = append(r.Errors, prefixed(prefix, p))
 	}
@@ -104,32 +123,29 @@ func (c *RESTConfig) finish(props map[string]string, listeners []string, env pro
 		for _, p := range report.Warnings {
 			r.Warnings = append(r.Warnings, prefixed(prefix, p))
 		}
+		if !slices.Contains([]string{"", "none", "requested", "required"}, auth) {
+			r.Fail(prefix+"ssl.client.auth", "Invalid value %s for configuration %sssl.client.auth: want one of none, requested, required", auth, prefix)
+		}
 	}
-	if parsed == nil {
-		return
-	}
-	c.ClientTLS = parsed
-	if !secure {
-		return
+	if parsed == nil || !serves {
+		return parsed, nil
 	}
 	if len(parsed.Certificates) == 0 {
 		r.Fail(prefix+"ssl.keystore.location", "Option %q is missing: a listener with https needs a key and a certificate (ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain)",
 			prefix+"ssl.keystore.location")
-		return
+		return parsed, nil
 	}
-	c.ServerTLS = serverTLS(parsed, auth)
+	if parsed.RootCAs == nil && (auth == "required" || auth == "requested") {
+		r.Fail(prefix+"ssl.truststore.location", "Option %q is missing: %sssl.client.auth=%s needs the certificates that may sign those of clients; without, any certificate that the system trusts would do",
+			prefix+"ssl.truststore.location", prefix, auth)
+	}
+	return parsed, tlsconf.Server(parsed, auth)
 }
 
 // sslOptions are the options of TLS for the REST API and the prefix they have.
-func sslOptions(props map[string]string) (own map[string]string, prefix string) {
-	own = make(map[string]string)
-	for name, text := range props {
-		if rest, ok := strings.CutPrefix(name, httpsPrefix); ok {
-			own[rest] = text
-		}
-	}
-	if len(own) > 0 {
-		return own, httpsPrefix
+func sslOptions(props map[string]string, prefix string) (own map[string]string, used string) {
+	if own = prefixedOptions(props, prefix); len(own) > 0 {
+		return own, prefix
 	}
 	for name, text := range props {
 		if strings.HasPrefix(name, "ssl.") {
@@ -139,20 +155,19 @@ func sslOptions(props map[string]string) (own map[string]string, prefix string) 
 	return own, ""
 }
 
-func prefixed(prefix string, p config.Problem) config.Problem {
-	return config.Problem{Name: prefix + p.Name, Message: strings.ReplaceAll(p.Message, p.Name, prefix+p.Name)}
+// prefixedOptions are those with a prefix, without it.
+func prefixedOptions(props map[string]string, prefix string) map[string]string {
+	own := make(map[string]string)
+	for name, text := range props {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			own[rest] = text
+		}
+	}
+	return own
 }
 
-// serverTLS turns a client's configuration into a server's.
-func serverTLS(c *tls.Config, auth string) *tls.Config {
-	s := &tls.Config{MinVersion: c.MinVersion, MaxVersion: c.MaxVersion, Certificates: c.Certificates, ClientCAs: c.RootCAs}
-	switch auth {
-	case "required":
-		s.ClientAuth = tls.RequireAndVerifyClientCert
-	case "requested":
-		s.ClientAuth = tls.VerifyClientCertIfGiven
-	}
-	return s
+func prefixed(prefix string, p config.Problem) config.Problem {
+	return config.Problem{Name: prefix + p.Name, Message: strings.ReplaceAll(p.Message, p.Name, prefix+p.Name)}
 }
 
 func checkExtensions(text string) error {
@@ -217,10 +232,7 @@ func splitQuoted(text string) []string {
 	return append(parts, b.String())
 }
 
-var (
-	jaasOption = regexp.MustCompile(`-Djava\.security\.auth\.login\.config=("[^"]*"|\S+)`)
-	jaasEntry  = regexp.MustCompile(`(?s)KafkaConnect\s*\{[^}]*?PropertyFileLoginModule\s+\w+\s+file\s*=\s*"([^"]*)"\s*;`)
-)
+var jaasOption = regexp.MustCompile(`-Djava\.security\.auth\.login\.config=("[^"]*"|\S+)`)
 
 // fileOfJAAS finds the file of users as Java does: through a system property and the login module KafkaConnect in the file that it names.
 func fileOfJAAS(env provider.Lookup) (string, error) {
@@ -238,11 +250,15 @@ func fileOfJAAS(env provider.Lookup) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the JAAS configuration: %w", err)
 	}
-	m := jaasEntry.FindSubmatch(text)
-	if m == nil {
+	entries, err := jaas.ParseFile(string(text))
+	if err != nil {
+		return "", fmt.Errorf("read the JAAS configuration %s: %w", path, err)
+	}
+	modules := entries["KafkaConnect"]
+	if len(modules) != 1 || modules[0].Name() != "PropertyFileLoginModule" || modules[0].Options["file"] == "" {
 		return "", fmt.Errorf("the JAAS configuration %s has no entry KafkaConnect { …PropertyFileLoginModule required file=\"…\"; }; set rest.basic.auth.file instead", path)
 	}
-	return string(m[1]), nil
+	return modules[0].Options["file"], nil
 }
 
 // AdvertisedListener is the index of the listener that others are told of, -1 if there is none of the wanted kind.

@@ -3,6 +3,7 @@ package replication
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -48,6 +49,9 @@ type Config struct {
 	SSLRootCert string        // file
 	SSLPassword config.Secret // of SSLKey
 
+	ChannelBinding string // disable, prefer or require
+	Negotiation    string // postgres or direct
+
 	TCPKeepAlive   bool
 	ConnectSeconds int           // of one attempt to connect; 0 for no bound
 	LoginSeconds   int           // the same
@@ -62,6 +66,8 @@ func DefaultConfig() Config {
 	return Config{
 		Port:           5432,
 		SSLMode:        SSLPrefer,
+		ChannelBinding: "prefer",
+		Negotiation:    "postgres",
 		TCPKeepAlive:   true,
 		ConnectSeconds: 10, // pgjdbc's connectTimeout
 		QueryTimeout:   10 * time.Minute,
@@ -87,8 +93,8 @@ func (c *Config) Keys() config.Keys {
 		config.String(&c.Name, "database.dbname", "Database whose changes are captured.", config.Required(), config.Rank(config.High), config.Group(group)),
 		config.Enum(&c.SSLMode, "database.sslmode", "Encryption: disable, allow, prefer, require, verify-ca (check the server's certificate), verify-full (and its name).",
 			[]SSLMode{SSLDisable, SSLAllow, SSLPrefer, SSLRequire, SSLVerifyCA, SSLVerifyFull}, config.Group(ssl)),
-		config.String(&c.SSLCert, "database.sslcert", "File of the client's certificate, PEM or DER.", config.Null(), config.Group(ssl)),
-		config.String(&c.SSLKey, "database.sslkey", "File of the client's key: PEM, or PKCS #8 in DER as pgjdbc reads it.", config.Null(), config.Group(ssl)),
+		config.String(&c.SSLCert, "database.sslcert", "File of the client's certificate, PEM or DER; not needed when database.sslkey is a PKCS #12 file.", config.Null(), config.Group(ssl)),
+		config.String(&c.SSLKey, "database.sslkey", "File of the client's key: PEM, PKCS #8 in DER as pgjdbc reads it, or PKCS #12 (.p12, .pfx), which holds the certificate too. It may be encrypted.", config.Null(), config.Group(ssl)),
 		config.Password(&c.SSLPassword, "database.sslpassword", "Password of the client's key.", config.Null(), config.Group(ssl)),
 		config.String(&c.SSLRootCert, "database.sslrootcert", "File of the certificates that may sign the server's, PEM; the system's without.", config.Null(), config.Group(ssl)),
 		config.Bool(&c.TCPKeepAlive, "database.tcpKeepAlive", "Probe idle connections so that a dead peer is noticed.", config.Group(advanced), config.Twice()),
@@ -136,7 +142,7 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 	}
 	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = c.Host, uint16(c.Port), c.User, c.Password.Reveal(), c.Name
 	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = c.connectTimeout(), nil, nil
-	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = "", "", "", "prefer"
+	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = c.negotiation(), "", "", c.ChannelBinding
 	cfg.MinProtocolVersion, cfg.MaxProtocolVersion = "3.0", "3.0"
 	cfg.TLSConfig, cfg.Fallbacks = tlsConfigs[0], nil
 	for _, t := range tlsConfigs[1:] {
@@ -153,6 +159,14 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 	cfg.RuntimeParams["application_name"] = application
 	cfg.RuntimeParams["statement_timeout"] = strconv.FormatInt(min(statementTimeout.Milliseconds(), math.MaxInt32), 10)
 	return cfg, nil
+}
+
+// negotiation is the driver's: an encrypted connection begins with PostgreSQL's question for it unless it must be encrypted anyway.
+func (c *Config) negotiation() string {
+	if c.Negotiation == "direct" && c.SSLMode != SSLDisable {
+		return "direct"
+	}
+	return ""
 }
 
 // connectTimeout is the shorter of both bounds, 0 without any.
@@ -222,6 +236,10 @@ func (c *Config) Connect(ctx context.Context, purpose Purpose) (*pgx.Conn, error
 
 // connectError says which server refused which role and what to do.
 func (c *Config) connectError(err error) error {
+	var network net.Error
+	if c.ChannelBinding == "require" && pgerror.Code(err) == "" && !errors.As(err, &network) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) {
+		return &ServerError{c.address(), fmt.Sprintf("connect to database %q as %q: %v; database.channelBinding=require needs an encrypted connection and a password that the server keeps for SCRAM (password_encryption)", c.Name, c.User, err)}
+	}
 	return pgerror.Wrap(err, "connect to database %q at %s as %q", c.Name, c.address(), c.User)
 }
 

@@ -145,6 +145,10 @@ func (c *Conn) CreateTemporarySlot(ctx context.Context, beside string, timeout t
 // maxSlotName is NAMEDATALEN - 1.
 const maxSlotName = 63
 
+// KeepIdle is a statement by which a session outlives the server's timeouts of sessions and transactions. set_config ignores what a server of the
+// version does not have, where SET would fail: idle_session_timeout came with 14, transaction_timeout with 17.
+const KeepIdle = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`
+
 // createSlot runs the command. The grammar exports the snapshot unless told otherwise.
 func (c *Conn) createSlot(ctx context.Context, name, kind string, timeout time.Duration) (CreatedSlot, error) {
 	if timeout > 0 { // statement_timeout does not concern replication commands

@@ -16,6 +16,10 @@ func (c *Config) DriverKeys() config.Keys {
 		config.Int(&c.ConnectSeconds, "database.connectTimeout", "Seconds until an attempt to connect is given up; 0 for no bound. This and the following are properties of the JDBC driver, which may also be given as driver.*.", 0, math.MaxInt32, low, advanced),
 		config.Int(&c.LoginSeconds, "database.loginTimeout", "Seconds until connecting and logging in together are given up; 0 for no bound.", 0, math.MaxInt32, low, advanced),
 		config.Int(&c.SocketSeconds, "database.socketTimeout", "Seconds of silence after which the operating system counts a peer as dead that does not answer probes; 0 leaves it to its settings. A query that the server works on is not silent: database.query.timeout.ms bounds those.", 0, math.MaxInt32/2, low, advanced),
+		config.Enum(&c.ChannelBinding, "database.channelBinding", "Whether logging in by SCRAM is bound to the encrypted connection, which shows that nobody sits in between: disable, prefer, or require, which refuses everything else.",
+			[]string{"disable", "prefer", "require"}, low, config.Group("CONNECTION_ADVANCED_SSL")),
+		config.Enum(&c.Negotiation, "database.sslNegotiation", "How an encrypted connection begins: postgres asks for it first, direct does not, which saves a round trip and needs PostgreSQL 17 and database.sslmode=require or stricter.",
+			[]string{"postgres", "direct"}, low, config.Group("CONNECTION_ADVANCED_SSL")),
 		config.String(&c.Schema, "database.currentSchema", "Schemas in which names without one are looked up, in heartbeat.action.query and other statements of yours.", low, advanced, config.Null()),
 		config.String(&c.Options, "database.options", "Settings of every session, as -c name=value. Those on which the form of values depends, such as datestyle, stay as they are.", low, advanced, config.Null(), config.Check(func(text string) error {
 			_, err := parseOptions(text)

@@ -8,12 +8,18 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/keystore"
 )
 
 // tlsConfigs are the ways to connect in the order to try them; nil is without encryption. Semantics of sslmode: pgjdbc and libpq.
 func (c *Config) tlsConfigs() ([]*tls.Config, error) {
 	if c.SSLMode == SSLDisable {
 		return []*tls.Config{nil}, nil
+	}
+	if c.Negotiation == "direct" && (c.SSLMode == SSLAllow || c.SSLMode == SSLPrefer) {
+		return nil, fmt.Errorf("database.sslNegotiation=direct needs database.sslmode=require, verify-ca or verify-full; it is %s", c.SSLMode)
 	}
 	t := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	if net.ParseIP(c.Host) == nil {
@@ -70,57 +76,45 @@ func (c *Config) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// clientCertificate reads certificate and key, each in PEM or, as pgjdbc's users keep keys, in DER.
+// clientCertificate reads certificate and key. Each is PEM or, as pgjdbc's users keep them, in DER; a key in a PKCS #12 file brings its certificate.
 func (c *Config) clientCertificate() (tls.Certificate, error) {
-	if c.SSLCert == "" || c.SSLKey == "" {
+	if c.SSLKey == "" || c.SSLCert == "" && !isPKCS12(c.SSLKey) {
 		return tls.Certificate{}, errors.New("database.sslcert and database.sslkey go together: set both or neither")
 	}
-	certificate, err := readPEM(c.SSLCert, "CERTIFICATE")
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("read database.sslcert: %w", err)
-	}
-	key, err := readPEM(c.SSLKey, "PRIVATE KEY")
+	key, err := os.ReadFile(c.SSLKey)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("read database.sslkey: %w", err)
 	}
-	if key, err = c.decrypt(key); err != nil {
-		return tls.Certificate{}, fmt.Errorf("read database.sslkey %q: %w", c.SSLKey, err)
+	if isPKCS12(c.SSLKey) {
+		all, err := keystore.Identities(key, c.SSLPassword.Reveal(), "")
+		if err != nil {
+			return tls.Certificate{}, c.keyError(err)
+		}
+		return all[0], nil
 	}
-	pair, err := tls.X509KeyPair(certificate, key)
+	chain, err := os.ReadFile(c.SSLCert)
 	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("read database.sslkey %q and database.sslcert %q: %w", c.SSLKey, c.SSLCert, err)
+		return tls.Certificate{}, fmt.Errorf("read database.sslcert: %w", err)
+	}
+	if block, _ := pem.Decode(chain); block == nil { // DER
+		chain = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain})
+	}
+	pair, err := keystore.Pair(chain, key, c.SSLPassword.Reveal())
+	if err != nil {
+		return tls.Certificate{}, c.keyError(err)
 	}
 	return pair, nil
 }
 
-// readPEM reads a file that is PEM, or DER of what kind says.
-func readPEM(file, kind string) ([]byte, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-	if block, _ := pem.Decode(text); block != nil {
-		return text, nil
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: text}), nil
+// isPKCS12 goes by the name, as pgjdbc does.
+func isPKCS12(file string) bool {
+	name := strings.ToLower(file)
+	return strings.HasSuffix(name, ".p12") || strings.HasSuffix(name, ".pfx")
 }
 
-// decrypt opens a key in the traditional encrypted PEM form, the one the standard library knows.
-func (c *Config) decrypt(key []byte) ([]byte, error) {
-	block, _ := pem.Decode(key)
-	switch {
-	case block == nil:
-		return nil, errors.New("no key in it")
-	case block.Type == "ENCRYPTED PRIVATE KEY":
-		return nil, errors.New("keys encrypted in PKCS #8 are not read; store it unencrypted, readable by this user alone: openssl pkcs8 -in KEY -out NEW")
-	//lint:ignore SA1019 the form is weak, but it is what existing installations have on their disks
-	case !x509.IsEncryptedPEMBlock(block):
-		return key, nil
+func (c *Config) keyError(err error) error {
+	if errors.Is(err, keystore.ErrPassword) {
+		err = fmt.Errorf("%w; check database.sslpassword", err)
 	}
-	//lint:ignore SA1019 as above
-	der, err := x509.DecryptPEMBlock(block, []byte(c.SSLPassword.Reveal()))
-	if err != nil {
-		return nil, fmt.Errorf("decrypt with database.sslpassword: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: der}), nil
+	return fmt.Errorf("read database.sslkey %q and database.sslcert %q: %w", c.SSLKey, c.SSLCert, err)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/internal/config"
 )
 
 // authority signs certificates for the tests.
@@ -57,7 +58,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 func (a *authority) sign(host string) (cert, key []byte) {
 	a.t.Helper()
 	k := newKey(a.t)
-	cert, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)}, a.cert, &k.PublicKey, a.key)
+	cert, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, NotAfter: time.Now().Add(time.Hour)}, a.cert, &k.PublicKey, a.key)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -186,6 +187,47 @@ func TestSSLMode(t *testing.T) {
 	}
 }
 
+// How an encrypted connection begins reaches the driver, and nothing of the environment does.
+func TestNegotiation(t *testing.T) {
+	t.Setenv("PGSSLNEGOTIATION", "direct")
+	t.Setenv("PGCHANNELBINDING", "require")
+	for _, tt := range []struct {
+		mode        SSLMode
+		negotiation string
+		want        string
+	}{{SSLRequire, "postgres", ""}, {SSLRequire, "direct", "direct"}, {SSLVerifyFull, "direct", "direct"}, {SSLDisable, "direct", ""}} {
+		cfg := DefaultConfig()
+		cfg.Host, cfg.SSLMode, cfg.Negotiation = "localhost", tt.mode, tt.negotiation
+		got, err := cfg.driver("test", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.SSLNegotiation != tt.want || got.ChannelBinding != "prefer" {
+			t.Errorf("driver(%s, %s) = %q, channel binding %q, want %q, prefer", tt.mode, tt.negotiation, got.SSLNegotiation, got.ChannelBinding, tt.want)
+		}
+	}
+}
+
+// stored is the path of a key or a certificate.
+func stored(name string) string {
+	return filepath.Join("..", "..", "internal", "keystore", "testdata", name)
+}
+
+// Keys are read in all the forms in which pgjdbc's users keep them.
+func TestSSLKeys(t *testing.T) {
+	for key, password := range map[string]string{"key.pem": "", "pkcs8.der": "", "pbes1-md5.pk8": "key-pw", "pbes2-aes256.key": "key-pw", "traditional.key": "key-pw", "key.p12": "store-pw"} {
+		cfg := DefaultConfig()
+		cfg.Host, cfg.SSLMode, cfg.SSLKey, cfg.SSLPassword = "localhost", SSLRequire, stored(key), config.Secret(password)
+		if key != "key.p12" {
+			cfg.SSLCert = stored("leaf.pem")
+		}
+		got, err := cfg.tlsConfigs()
+		if err != nil || len(got) != 1 || len(got[0].Certificates) != 1 {
+			t.Errorf("tlsConfigs with %s = %v, %v, want one certificate", key, got, err)
+		}
+	}
+}
+
 func TestSSLFiles(t *testing.T) {
 	a := newAuthority(t)
 	cert, key := a.sign("me")
@@ -198,9 +240,17 @@ func TestSSLFiles(t *testing.T) {
 		{"root without certificate", "no certificate in PEM form", func(c *Config) { c.SSLRootCert = file(t, "r", []byte("text")) }},
 		{"certificate alone", "go together", func(c *Config) { c.SSLCert = certFile }},
 		{"no such key", "database.sslkey", func(c *Config) { c.SSLCert, c.SSLKey = certFile, "/nowhere" }},
-		{"encrypted PKCS #8", "openssl pkcs8", func(c *Config) {
-			c.SSLCert, c.SSLKey = certFile, file(t, "k", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: key}))
+		{"damaged PKCS #8", "database.sslkey", func(c *Config) {
+			c.SSLCert, c.SSLKey = certFile, file(t, "k", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: key[1:]}))
 		}},
+		{"encrypted, no password", "no password", func(c *Config) {
+			c.SSLCert, c.SSLKey = stored("leaf.pem"), stored("pbes2-aes256.key")
+		}},
+		{"encrypted, wrong password", "database.sslpassword", func(c *Config) {
+			c.SSLCert, c.SSLKey, c.SSLPassword = stored("leaf.pem"), stored("pbes1-md5.pk8"), "x"
+		}},
+		{"PKCS #12, wrong password", "database.sslpassword", func(c *Config) { c.SSLKey, c.SSLPassword = stored("key.p12"), "x" }},
+		{"direct negotiation with a fallback", "sslNegotiation", func(c *Config) { c.SSLMode, c.Negotiation = SSLPrefer, "direct" }},
 		{"no key", "database.sslkey", func(c *Config) { c.SSLCert, c.SSLKey = certFile, file(t, "k", []byte("text")) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

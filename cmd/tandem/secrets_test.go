@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -97,8 +98,51 @@ func secretConnectors(registry, folder string) map[string]map[string]string {
 		"postgres-away":       postgres(nil),
 		"postgres-key":        postgres(map[string]string{"database.sslmode": "verify-full", "database.sslkey": "/none", "database.sslpassword": secret}),
 		"postgres-bad-option": postgres(map[string]string{"snapshot.mode": "never-ever", "database.port": "x"}),
+		"registry-inherit":    file(with(avro, "value.converter.basic.auth.credentials.source", "SASL_INHERIT", "value.converter.sasl.jaas.config", `Login required username="u" password="`+secret+`" oops`)),
+		"registry-oauth":      file(map[string]string{"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": registry, "value.converter.bearer.auth.credentials.source": "OAUTHBEARER", "value.converter.bearer.auth.issuer.endpoint.url": "http://u:" + secret + "@" + strings.TrimPrefix(registry, "http://"), "value.converter.bearer.auth.client.id": "me", "value.converter.bearer.auth.client.secret": secret}),
+		"registry-endpoint":   file(map[string]string{"value.converter": "io.confluent.connect.avro.AvroConverter", "value.converter.schema.registry.url": registry, "value.converter.bearer.auth.credentials.source": "OAUTHBEARER", "value.converter.bearer.auth.issuer.endpoint.url": "http://127.0.0.1:1/token", "value.converter.bearer.auth.client.id": "me", "value.converter.bearer.auth.client.secret": secret}),
+		"registry-stores":     file(with(avro, "value.converter.schema.registry.ssl.keystore.location", store("key.jks"), "value.converter.schema.registry.ssl.keystore.password", secret, "value.converter.schema.registry.ssl.key.password", secret, "value.converter.schema.registry.ssl.truststore.location", store("trust.p12"), "value.converter.schema.registry.ssl.truststore.password", secret)),
+		"keystore-jks":        file(map[string]string{"producer.override.security.protocol": "SSL", "producer.override.ssl.keystore.location": store("key.jks"), "producer.override.ssl.keystore.password": secret, "producer.override.ssl.key.password": secret}),
+		"keystore-jks-key":    file(map[string]string{"producer.override.security.protocol": "SSL", "producer.override.ssl.keystore.location": store("key.jks"), "producer.override.ssl.keystore.password": "store-pw", "producer.override.ssl.key.password": secret}),
+		"keystore-pkcs12":     file(map[string]string{"producer.override.security.protocol": "SSL", "producer.override.ssl.keystore.location": store("key.p12"), "producer.override.ssl.keystore.type": "PKCS12", "producer.override.ssl.keystore.password": secret}),
+		"truststore-pkcs12":   file(map[string]string{"producer.override.security.protocol": "SSL", "producer.override.ssl.truststore.location": store("trust.p12"), "producer.override.ssl.truststore.type": "PKCS12", "producer.override.ssl.truststore.password": secret}),
+		"oauth-away":          file(oauth("http://127.0.0.1:1/token", `clientId="me" clientSecret="`+secret+`"`)),
+		"oauth-refused":       file(oauth("http://u:"+secret+"@"+strings.TrimPrefix(registry, "http://"), `clientId="me" clientSecret="`+secret+`"`)),
+		"oauth-bad-endpoint":  file(oauth("u:"+secret+"@nowhere", `clientId="me" clientSecret="`+secret+`"`)),
+		"oauth-bad-option":    file(oauth("http://127.0.0.1:1/token", `client="`+secret+`"`)),
+		"oauth-stores":        file(oauth("https://127.0.0.1:1/token", `clientId="me" clientSecret="`+secret+`" ssl.truststore.location="`+store("trust.p12")+`" ssl.truststore.password="`+secret+`"`)),
+		"oauth-unsecured":     file(oauth("", `unsecuredLoginNumberClaim_n="`+secret+`"`)),
+		"scram-two-modules":   file(map[string]string{"producer.override.security.protocol": "SASL_PLAINTEXT", "producer.override.sasl.mechanism": "SCRAM-SHA-256", "producer.override.sasl.jaas.config": strings.Repeat(`org.apache.kafka.common.security.scram.ScramLoginModule required username="u" password="`+secret+`";`, 2)}),
+		"postgres-pkcs12":     postgres(map[string]string{"database.sslmode": "require", "database.sslkey": store("key.p12"), "database.sslpassword": secret}),
+		"postgres-pkcs8":      postgres(map[string]string{"database.sslmode": "require", "database.sslcert": store("leaf.pem"), "database.sslkey": store("pbes1-md5.pk8"), "database.sslpassword": secret}),
+		"postgres-binding":    postgres(map[string]string{"database.channelBinding": "require", "database.sslmode": "disable"}),
 		"postgres-webhook":    postgres(map[string]string{"signal.enabled.channels": "kafka", "signal.kafka.topic": "s", "signal.kafka.bootstrap.servers": "127.0.0.1:1", "signal.consumer.sasl.jaas.config": secret, "signal.consumer.security.protocol": "SASL_PLAINTEXT"}),
 	}
+}
+
+// with is a copy of props with more in it.
+func with(props map[string]string, more ...string) map[string]string {
+	out := maps.Clone(props)
+	for i := 0; i+1 < len(more); i += 2 {
+		out[more[i]] = more[i+1]
+	}
+	return out
+}
+
+// store is the path of a key store, a trust store or a key.
+func store(name string) string {
+	return filepath.Join("..", "..", "internal", "keystore", "testdata", name)
+}
+
+// oauth are the overrides of a producer that logs in by a token.
+func oauth(endpoint, options string) map[string]string {
+	props := map[string]string{"producer.override.security.protocol": "SASL_PLAINTEXT", "producer.override.sasl.mechanism": "OAUTHBEARER", "producer.override.delivery.timeout.ms": "300",
+		"producer.override.request.timeout.ms": "100", "producer.override.linger.ms": "0", "producer.override.max.block.ms": "300",
+		"producer.override.sasl.jaas.config": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required " + options + ";"}
+	if endpoint != "" {
+		props["producer.override.sasl.oauthbearer.token.endpoint.url"] = endpoint
+	}
+	return props
 }
 
 // Every way to fail is taken with a secret in it, and everything that is said is searched for it.

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,6 +12,7 @@ import (
 	"encoding/pem"
 	"io"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -126,7 +128,104 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
+// The stores may be Java's, and listeners for administrators may have others.
+func TestJavaStores(t *testing.T) {
+	stores := filepath.Join("..", "..", "internal", "keystore", "testdata")
+	file := certificate(t)
+	props := map[string]string{
+		"listeners":                                   "https://127.0.0.1:0",
+		"admin.listeners":                             "https://127.0.0.1:0",
+		"listeners.https.ssl.keystore.location":       filepath.Join(stores, "key.jks"),
+		"listeners.https.ssl.keystore.password":       "store-pw",
+		"listeners.https.ssl.key.password":            "key-pw",
+		"listeners.https.ssl.truststore.location":     filepath.Join(stores, "trust.p12"),
+		"listeners.https.ssl.truststore.type":         "PKCS12",
+		"listeners.https.ssl.truststore.password":     "store-pw",
+		"admin.listeners.https.ssl.keystore.location": file,
+	}
+	h, urls := serveWorker(t, props)
+	cfg := h.Config()
+	if len(cfg.Admin) != 0 {
+		t.Errorf("options of admin clients = %v, want none: these are of listeners", cfg.Admin)
+	}
+	var names []string
+	for i, path := range []string{"/connectors", "/admin/loggers"} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
+			names = append(names, s.PeerCertificates[0].Subject.CommonName)
+			return nil
+		}}, DisableKeepAlives: true}}
+		if status, body, _ := ask(t, client, http.MethodGet, urls[i]+path); status != http.StatusOK {
+			t.Errorf("GET %s over https = %d %s", path, status, body)
+		}
+	}
+	if diff := cmp.Diff([]string{"leaf", "worker"}, names); diff != "" {
+		t.Errorf("certificates of listeners and admin.listeners (-want +got):\n%s", diff)
+	}
+}
+
+// A worker forwards over https to one that wants a certificate: both have the same stores.
+func TestForwardingOverHTTPS(t *testing.T) {
+	file := certificate(t)
+	props := map[string]string{"listeners": "https://127.0.0.1:0", "listeners.https.ssl.keystore.location": file, "listeners.https.ssl.truststore.location": file,
+		"listeners.https.ssl.client.auth": "required"}
+	leader, urls := serveWorker(t, props)
+	follower := NewServer(elsewhere{newWorker(t, props), urls[0] + "/"}, slog.New(slog.DiscardHandler))
+	defer follower.others.CloseIdleConnections()
+	handler := Handler(follower.herder, follower.others, slog.New(slog.DiscardHandler))
+	got := resttest.Do(handler, "worker-2:8083", http.MethodPost, "/connectors/missing/restart", nil, nil)
+	if body, err := io.ReadAll(got.Body); err != nil || !strings.Contains(string(body), "No connector `missing` configured") {
+		t.Errorf("forwarded restart = %d %s, %v, want the answer of %s", got.StatusCode, body, err, leader.ID())
+	}
+	stranger := Handler(follower.herder, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, slog.New(slog.DiscardHandler))
+	got = resttest.Do(stranger, "worker-2:8083", http.MethodPost, "/connectors/missing/restart", nil, nil)
+	if body, err := io.ReadAll(got.Body); err != nil || !strings.Contains(string(body), "IO Error trying to forward REST request") {
+		t.Errorf("forwarded restart without the stores = %d %s, %v, want that it is not trusted", got.StatusCode, body, err)
+	}
+}
+
+// Whoever can be reached by other machines and asks nobody's name says so.
+func TestOpenListenerIsWarnedAbout(t *testing.T) {
+	file := certificate(t)
+	users := filepath.Join(t.TempDir(), "users")
+	if err := os.WriteFile(users, []byte("ann=secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	https := map[string]string{"listeners": "https://:0", "listeners.https.ssl.keystore.location": file, "listeners.https.ssl.truststore.location": file}
+	with := func(props map[string]string, more ...string) map[string]string {
+		out := maps.Clone(props)
+		for i := 0; i+1 < len(more); i += 2 {
+			out[more[i]] = more[i+1]
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name  string
+		props map[string]string
+		want  int
+	}{
+		{"this machine alone", map[string]string{"listeners": "http://127.0.0.1:0"}, 0},
+		{"all addresses", map[string]string{"listeners": "http://:0"}, 1},
+		{"all addresses, for administrators too", map[string]string{"listeners": "http://0.0.0.0:0", "admin.listeners": "http://:0"}, 2},
+		{"with names and passwords", map[string]string{"listeners": "http://:0", "rest.extension.classes": connect.BasicAuthClass, "rest.basic.auth.file": users}, 0},
+		{"https", https, 1},
+		{"https that asks for a certificate", with(https, "listeners.https.ssl.client.auth", "requested"), 1},
+		{"https that wants a certificate", with(https, "listeners.https.ssl.client.auth", "required"), 0},
+		{"metrics", map[string]string{"listeners": "http://127.0.0.1:0", "metrics.listeners": "http://:0"}, 0},
+	} {
+		var log bytes.Buffer
+		s := NewServer(newWorker(t, c.props), slog.New(slog.NewTextHandler(&log, nil)))
+		if _, err := s.Listen(); err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		if got := strings.Count(log.String(), "without authentication"); got != c.want {
+			t.Errorf("%s: %d warnings, want %d:\n%s", c.name, got, c.want, log.String())
+		}
+	}
+}
+
 func TestRESTOptionsAreChecked(t *testing.T) {
+	file := certificate(t)
 	for _, c := range []struct {
 		props map[string]string
 		want  string
@@ -134,6 +233,10 @@ func TestRESTOptionsAreChecked(t *testing.T) {
 		{map[string]string{"listeners": "https://127.0.0.1:0"}, "ssl.keystore.location"},
 		{map[string]string{"listeners": "https://127.0.0.1:0", "ssl.keystore.location": "/not/there"}, "/not/there"},
 		{map[string]string{"listeners.https.ssl.keystore.location": "/not/there", "listeners": "https://127.0.0.1:0"}, "listeners.https.ssl.keystore.location"},
+		{map[string]string{"listeners": "https://127.0.0.1:0", "ssl.keystore.location": file, "ssl.client.auth": "required"}, "ssl.truststore.location"},
+		{map[string]string{"listeners": "https://127.0.0.1:0", "listeners.https.ssl.keystore.location": file, "listeners.https.ssl.client.auth": "perhaps"}, "listeners.https.ssl.client.auth"},
+		{map[string]string{"admin.listeners": "https://127.0.0.1:0", "admin.listeners.https.ssl.keystore.location": "/not/there"}, "admin.listeners.https.ssl.keystore.location"},
+		{map[string]string{"admin.listeners": "https://127.0.0.1:0"}, "ssl.keystore.location"},
 		{map[string]string{"rest.advertised.listener": "https"}, "none of the listeners"},
 		{map[string]string{"admin.listeners": "ftp://x"}, "admin.listeners"},
 		{map[string]string{"admin.pprof.enable": "true"}, "set admin.listeners"},

@@ -100,11 +100,26 @@ func (s *Server) listen(option, listener string, handler http.Handler) (net.List
 		return nil, fmt.Errorf("serve the REST API on %s (%s): %w", listener, option, err)
 	}
 	scheme := strings.ToLower(u.Scheme)
+	cfg := s.herder.Config().REST
+	settings := cfg.ServerTLS
+	if option == "admin.listeners" {
+		settings = cfg.AdminTLS
+	}
 	if scheme == "https" {
-		ln = tls.NewListener(ln, s.herder.Config().REST.ServerTLS)
+		ln = tls.NewListener(ln, settings)
+	}
+	if option != "metrics.listeners" && open(ln.Addr()) && !cfg.BasicAuth && (scheme != "https" || settings.ClientAuth != tls.RequireAndVerifyClientCert) {
+		s.log.Warn("other machines reach this address without authentication: whoever does can make connectors, which read files and databases with the rights of this worker; "+
+			"listen on 127.0.0.1, set rest.extension.classes="+connect.BasicAuthClass+", or use https with ssl.client.auth=required", "option", option, "address", listener)
 	}
 	s.listeners = append(s.listeners, served{ln, scheme + "://" + ln.Addr().String(), handler})
 	return ln, nil
+}
+
+// open tells whether an address is more than this machine's own.
+func open(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && !tcp.IP.IsLoopback()
 }
 
 func (s *Server) close() {

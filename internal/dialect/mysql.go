@@ -10,11 +10,14 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/tandem-cdc/tandem/internal/keystore"
 )
 
 // MySQLTarget is what a JDBC URL of MySQL or MariaDB says.
@@ -99,7 +102,10 @@ type mysqlParams struct {
 	require        bool
 	verify         bool
 	rootCert       string
-	cert, key      string
+	keyStore       string
+	rootPassword   string
+	storePassword  string
+	keyPassword    string
 }
 
 // MySQLConfig makes the driver's configuration of a JDBC URL. user and password, when not empty, win over the URL's. What both leave
@@ -183,11 +189,15 @@ func (p *mysqlParams) param(v Param) (err error) {
 	case "trustCertificateKeyStoreUrl", "clientCertificateKeyStoreUrl", "trustStore", "keyStore":
 		return p.store(v)
 	case "trustCertificateKeyStoreType", "clientCertificateKeyStoreType", "trustStoreType", "keyStoreType":
-		if !strings.EqualFold(v.Value, "PEM") {
-			return fmt.Errorf("parameter %s=%s: key stores of the JVM are not read; %s", v.Name, v.Value, exportPEM)
-		}
-	case "trustCertificateKeyStorePassword", "clientCertificateKeyStorePassword", "trustStorePassword", "keyStorePassword", "keyPassword":
-		// PEM files have none; that the store is no PEM file is said of its own parameter
+		if !slices.Contains([]string{"PEM", "JKS", "PKCS12"}, strings.ToUpper(v.Value)) {
+			return fmt.Errorf("parameter %s=%s: want JKS, PKCS12 or PEM", v.Name, v.Value)
+		} // what the file is shows by its first bytes
+	case "trustCertificateKeyStorePassword", "trustStorePassword":
+		p.rootPassword = v.Value
+	case "clientCertificateKeyStorePassword", "keyStorePassword":
+		p.storePassword = v.Value
+	case "keyPassword":
+		p.keyPassword = v.Value
 	case "connectTimeout":
 		c.Timeout, err = millis(v)
 	case "socketTimeout":
@@ -224,19 +234,19 @@ func (t *MySQLTarget) warn(name string) {
 	}
 }
 
-const exportPEM = "export the certificates as PEM (openssl pkcs12 -in store.p12 -nodes -out store.pem; of a JKS file first keytool -importkeystore -deststoretype PKCS12) and name that file"
-
-// store takes a file of certificates: a path or a file: URL, in PEM.
+// store takes a file of certificates: a path or a file: URL.
 func (p *mysqlParams) store(v Param) error {
 	path := v.Value
 	if u, err := url.Parse(path); err == nil && u.Scheme == "file" {
-		path = u.Path
+		if path = u.Path; path == "" {
+			path = u.Opaque // file:relative
+		}
 	}
 	switch v.Name {
 	case "trustCertificateKeyStoreUrl", "trustStore":
 		p.rootCert = path
 	default:
-		p.cert, p.key = path, path
+		p.keyStore = path
 	}
 	return nil
 }
@@ -310,21 +320,24 @@ func (p *mysqlParams) encrypt(kind Kind) error {
 	}
 	p.sslMode = mode
 	if p.rootCert != "" {
-		pem, err := os.ReadFile(p.rootCert)
+		store, err := os.ReadFile(p.rootCert)
 		if err != nil {
 			return fmt.Errorf("read the certificates to trust: %w", err)
 		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("file %s holds no certificate in PEM; %s", p.rootCert, exportPEM)
-		}
-	}
-	if p.cert != "" {
-		pair, err := tls.LoadX509KeyPair(p.cert, p.key)
+		certs, err := keystore.Trusted(store, p.rootPassword)
 		if err != nil {
-			return fmt.Errorf("read the client's certificate and key from %s: %w; %s", p.cert, err, exportPEM)
+			return fmt.Errorf("read the certificates to trust in %s: %w", p.rootCert, err)
 		}
-		config.Certificates = []tls.Certificate{pair}
+		config.RootCAs = keystore.Pool(certs)
+	}
+	if p.keyStore != "" {
+		store, err := os.ReadFile(p.keyStore)
+		if err != nil {
+			return fmt.Errorf("read the client's certificate and key: %w", err)
+		}
+		if config.Certificates, err = keystore.Identities(store, p.storePassword, p.keyPassword); err != nil {
+			return fmt.Errorf("read the client's certificate and key in %s: %w", p.keyStore, err)
+		}
 	}
 	p.config.TLS = config
 	return nil

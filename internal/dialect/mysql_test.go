@@ -142,7 +142,13 @@ func TestMySQLEncryption(t *testing.T) {
 	if both := mysqlConfig(t, "jdbc:mysql://db/x?sslMode=REQUIRED&clientCertificateKeyStoreUrl=file:"+key, "", ""); len(both.Configs[0].TLS.Certificates) != 1 {
 		t.Error("the client's certificate is not taken")
 	}
-	for _, bad := range []string{"jdbc:mysql://db/x?sslMode=maybe", "jdbc:mysql://db/x?trustCertificateKeyStoreType=JKS", "jdbc:mysql://db/x?sslMode=VERIFY_CA&serverSslCert=/no/such/file",
+	stores := filepath.Join("..", "keystore", "testdata")
+	java := mysqlConfig(t, "jdbc:mysql://db/x?sslMode=VERIFY_CA&trustCertificateKeyStoreUrl=file:"+filepath.Join(stores, "trust.p12")+"&trustCertificateKeyStorePassword=store-pw&trustCertificateKeyStoreType=PKCS12"+
+		"&clientCertificateKeyStoreUrl=file:"+filepath.Join(stores, "key.p12")+"&clientCertificateKeyStorePassword=store-pw", "", "")
+	if got := java.Configs[0].TLS; len(got.Certificates) != 1 || got.RootCAs == nil {
+		t.Errorf("Java's stores give %d certificates and roots %v, want both", len(got.Certificates), got.RootCAs)
+	}
+	for _, bad := range []string{"jdbc:mysql://db/x?sslMode=maybe", "jdbc:mysql://db/x?trustCertificateKeyStoreType=BCFKS", "jdbc:mysql://db/x?sslMode=VERIFY_CA&serverSslCert=/no/such/file",
 		"jdbc:mysql://db/x?connectTimeout=soon", "jdbc:mysql://db/x?sessionVariables=x", "jdbc:mysql://h:1:2:3/x"} {
 		u, err := ParseJDBC(bad)
 		if err != nil {

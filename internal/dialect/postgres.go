@@ -96,6 +96,8 @@ func (t *PostgresTarget) param(set map[string]string, p Param) error {
 	switch p.Name {
 	case "user", "password", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslpassword", "options":
 		set[p.Name] = p.Value
+	case "channelBinding":
+		set["channel_binding"] = p.Value
 	case "ssl":
 		if p.Value == "" || strings.EqualFold(p.Value, "true") {
 			if set["sslmode"] == "prefer" {

@@ -1,16 +1,13 @@
 package client
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/oauth"
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // Protocol is the value of security.protocol.
@@ -32,252 +29,126 @@ const (
 	Plain       Mechanism = "PLAIN"
 	ScramSHA256 Mechanism = "SCRAM-SHA-256"
 	ScramSHA512 Mechanism = "SCRAM-SHA-512"
+	OAuthBearer Mechanism = "OAUTHBEARER"
 )
 
 // Security holds how a broker is proven to us and we to it.
 type Security struct {
-	Protocol Protocol
-
+	Protocol  Protocol
 	Mechanism Mechanism
 	JAAS      config.Secret // sasl.jaas.config
+	OAuth     OAuthConfig
+	TLS       tlsconf.Options
+}
 
-	TrustType     string
-	TrustFile     string
-	TrustPassword config.Secret
-	TrustPEM      config.Secret // ssl.truststore.certificates
-	KeyType       string
-	KeyFile       string
-	KeyStorePass  config.Secret
-	KeyPassword   config.Secret
-	KeyPEM        config.Secret // ssl.keystore.key
-	ChainPEM      config.Secret // ssl.keystore.certificate.chain
+// OAuthConfig holds where tokens for the mechanism OAUTHBEARER come from. What stands here wins over the same in sasl.jaas.config.
+type OAuthConfig struct {
+	Endpoint       string // "": unsecured tokens, if sasl.jaas.config asks for such
+	ClientID       string
+	Secret         config.Secret
+	Scope          string
+	Escape         bool
+	ConnectTimeout time.Duration
+	ReadTimeout    time.Duration
+}
 
-	// Identification is "https" or empty: whether the certificate must name the host.
-	Identification string
-	Protocols      []string
+// defaultSecurity is the only place of defaults.
+func defaultSecurity() Security {
+	return Security{
+		Protocol: Plaintext, Mechanism: "GSSAPI", TLS: tlsconf.Default(),
+		OAuth: OAuthConfig{ConnectTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second},
+	}
 }
 
 func (s *Security) keys() config.Keys {
-	high := config.Rank(config.High)
-	low := config.Rank(config.Low)
-	return append(config.Keys{
-		config.Enum(&s.Protocol, "security.protocol", "Whether the connection is encrypted (SSL) and whether it is opened with a user name and password (SASL).",
+	keys := append(config.Keys{
+		config.Enum(&s.Protocol, "security.protocol", "Whether the connection is encrypted (SSL) and whether it is opened by logging in (SASL).",
 			[]Protocol{Plaintext, SSL, SASLPlaintext, SASLSSL}),
-		config.String((*string)(&s.Mechanism), "sasl.mechanism", "How user name and password are shown to the broker: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. The default is Java's and not supported."),
-		config.Password(&s.JAAS, "sasl.jaas.config", "User name and password, in Java's form (LoginModule required username=\"NAME\" password=\"SECRET\";), of the modules PlainLoginModule and ScramLoginModule.", config.Null()),
-		config.String(&s.TrustType, "ssl.truststore.type", "Only PEM is read; convert other types. A file of PEM text is read whatever this says."),
-		config.String(&s.TrustFile, "ssl.truststore.location", "File of certificates to trust; none: those of the system.", config.Null(), high),
-		config.Password(&s.TrustPassword, "ssl.truststore.password", "PEM files have no password.", config.Null(), high, config.WithoutEffect()),
-		config.Password(&s.TrustPEM, "ssl.truststore.certificates", "Certificates to trust, as PEM text, instead of a file.", config.Null(), high),
-		config.String(&s.KeyType, "ssl.keystore.type", "Only PEM is read; convert other types. A file of PEM text is read whatever this says."),
-		config.String(&s.KeyFile, "ssl.keystore.location", "File of our key and certificate chain.", config.Null(), high),
-		config.Password(&s.KeyStorePass, "ssl.keystore.password", "PEM files have no password.", config.Null(), high, config.WithoutEffect()),
-		config.Password(&s.KeyPassword, "ssl.key.password", "The key must not be encrypted.", config.Null(), high, config.WithoutEffect()),
-		config.Password(&s.KeyPEM, "ssl.keystore.key", "Our key, as PEM text, instead of a file.", config.Null(), high),
-		config.Password(&s.ChainPEM, "ssl.keystore.certificate.chain", "Our certificate chain, as PEM text.", config.Null(), high),
-		config.Enum(&s.Identification, "ssl.endpoint.identification.algorithm", "https: the certificate must name the host; empty: any.", []string{"https", ""}, low),
-		config.List(&s.Protocols, "ssl.enabled.protocols", "Versions of TLS: TLSv1.2, TLSv1.3.", config.Check(knownTLS)),
-	}, config.Ignored("ssl.protocol", "ssl.provider", "ssl.cipher.suites", "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm",
-		"ssl.secure.random.implementation", "ssl.engine.factory.class", "sasl.kerberos.service.name", "sasl.kerberos.kinit.cmd",
-		"sasl.login.class", "sasl.login.callback.handler.class", "sasl.client.callback.handler.class")...)
+		config.String((*string)(&s.Mechanism), "sasl.mechanism", "How to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. The default is Java's and not supported."),
+		config.Password(&s.JAAS, "sasl.jaas.config", "One login module in Java's form: PlainLoginModule and ScramLoginModule (… required username=\"NAME\" password=\"SECRET\";), "+
+			"or OAuthBearerLoginModule, whose options are those of Kafka: clientId, clientSecret, scope, ssl.* of the token endpoint, extension_NAME, and unsecuredLogin….", config.Null()),
+	}, s.OAuth.keys()...)
+	keys = append(keys, s.TLS.Keys()...)
+	return append(keys, config.Ignored("sasl.kerberos.service.name", "sasl.kerberos.kinit.cmd", "sasl.kerberos.min.time.before.relogin",
+		"sasl.kerberos.ticket.renew.jitter", "sasl.kerberos.ticket.renew.window.factor", "sasl.login.class", "sasl.client.callback.handler.class")...)
 }
 
-var tlsVersions = map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}
-
-func knownTLS(text string) error {
-	for _, v := range config.SplitList(text) {
-		if tlsVersions[v] == 0 {
-			return fmt.Errorf("%q is not one of TLSv1.2, TLSv1.3", v)
-		}
+func (o *OAuthConfig) keys() config.Keys {
+	low := config.Rank(config.Low)
+	keys := config.Keys{
+		config.String(&o.Endpoint, "sasl.oauthbearer.token.endpoint.url", "Where OAUTHBEARER gets its token by client credentials: https:// or http://; or a file:// that holds one, which is read at each login.",
+			config.Null()),
+		config.String(&o.ClientID, "sasl.oauthbearer.client.credentials.client.id", "Our name at the token endpoint; else clientId of sasl.jaas.config.", config.Null()),
+		config.Password(&o.Secret, "sasl.oauthbearer.client.credentials.client.secret", "Our secret at the token endpoint; else clientSecret of sasl.jaas.config.", config.Null()),
+		config.String(&o.Scope, "sasl.oauthbearer.scope", "Scope that is asked for; else scope of sasl.jaas.config.", config.Null()),
+		config.Bool(&o.Escape, "sasl.oauthbearer.header.urlencode", "Whether name and secret are form-urlencoded in the header, as RFC 6749 has it.", low),
+		config.Millis(&o.ConnectTimeout, "sasl.login.connect.timeout.ms", "How long connecting to the token endpoint may take.", time.Millisecond, low),
+		config.Millis(&o.ReadTimeout, "sasl.login.read.timeout.ms", "How long an answer of the token endpoint may take.", time.Millisecond, low),
+		config.String(new(string), "sasl.login.callback.handler.class", "Kafka's OAuthBearerLoginCallbackHandler is built in; other Java classes are not loaded, and refused with OAUTHBEARER.",
+			config.Null(), config.WithoutEffect()),
+		config.String(new(string), "sasl.oauthbearer.jwt.retriever.class", "Kafka's classes for client credentials and files are built in; others are not loaded, and refused with OAUTHBEARER.",
+			config.Null(), config.WithoutEffect(), low),
 	}
-	return nil
+	for _, name := range []string{"sasl.login.retry.backoff.ms", "sasl.login.retry.backoff.max.ms"} {
+		keys = append(keys, config.String(new(string), name, "Accepted and without effect: a login is tried again with the request that needs it.", config.Null(), config.WithoutEffect(), low))
+	}
+	for _, name := range []string{"sasl.login.refresh.window.factor", "sasl.login.refresh.window.jitter", "sasl.login.refresh.min.period.seconds", "sasl.login.refresh.buffer.seconds"} {
+		keys = append(keys, config.String(new(string), name, "Accepted and without effect: a token is renewed with the first login after four fifths of its time.", config.Null(), config.WithoutEffect(), low))
+	}
+	for _, name := range []string{"sasl.oauthbearer.scope.claim.name", "sasl.oauthbearer.sub.claim.name", "sasl.oauthbearer.jwt.validator.class", "sasl.oauthbearer.expected.audience",
+		"sasl.oauthbearer.expected.issuer", "sasl.oauthbearer.clock.skew.seconds", "sasl.oauthbearer.jwks.endpoint.url", "sasl.oauthbearer.jwks.endpoint.refresh.ms",
+		"sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms"} {
+		keys = append(keys, config.String(new(string), name, "Accepted and without effect: tokens are the broker's to prove.", config.Null(), config.WithoutEffect(), low))
+	}
+	return append(keys, config.Refused("sasl.oauthbearer.assertion.file", "", "signed assertions are not made; use client credentials."),
+		config.Refused("sasl.oauthbearer.assertion.private.key.file", "", "signed assertions are not made; use client credentials."))
 }
 
 func (s *Security) encrypted() bool { return s.Protocol == SSL || s.Protocol == SASLSSL }
 func (s *Security) sasl() bool      { return s.Protocol == SASLPlaintext || s.Protocol == SASLSSL }
 
 // check reports what the options cannot say one by one; it reads the certificate files.
-func (s *Security) check(r *config.Report) {
+func (s *Security) check(props map[string]string, r *config.Report) {
+	if s.OAuth.Endpoint != "" {
+		if err := oauth.Check(s.OAuth.Endpoint); err != nil { // without its value, which may hold a password
+			r.Fail("sasl.oauthbearer.token.endpoint.url", "Invalid value for configuration sasl.oauthbearer.token.endpoint.url: %v", err)
+		}
+	}
 	if s.sasl() {
-		if !slices.Contains([]Mechanism{Plain, ScramSHA256, ScramSHA512}, s.Mechanism) {
-			r.Fail("sasl.mechanism", "Invalid value %s for configuration sasl.mechanism: want one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", s.Mechanism)
-		} else if _, _, err := s.login(); err != nil {
+		if !slices.Contains([]Mechanism{Plain, ScramSHA256, ScramSHA512, OAuthBearer}, s.Mechanism) {
+			r.Fail("sasl.mechanism", "Invalid value %s for configuration sasl.mechanism: want one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER", s.Mechanism)
+		} else if _, err := s.credentials(); err != nil {
 			r.Fail("sasl.jaas.config", "Invalid value %s for configuration sasl.jaas.config: %v", config.Hidden, err)
+		}
+		if s.Mechanism == OAuthBearer {
+			checkClasses(props, r)
 		}
 	}
 	if s.encrypted() {
-		if _, err := s.tlsConfig(); err != nil {
-			var at *optionError
-			if errors.As(err, &at) {
-				r.Fail(at.option, "Invalid configuration %s: %v", at.option, at.err)
-			}
-		}
+		s.TLS.Check(r)
 	}
 }
 
-// optionError is an error that belongs to an option.
-type optionError struct {
-	option string
-	err    error
+// builtIn are the Java classes that do what is done here.
+var builtIn = map[string][]string{
+	"sasl.login.callback.handler.class": {
+		"org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+		"org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler",
+		"org.apache.kafka.common.security.oauthbearer.internals.unsecured.OAuthBearerUnsecuredLoginCallbackHandler",
+	},
+	"sasl.oauthbearer.jwt.retriever.class": {
+		"org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
+		"org.apache.kafka.common.security.oauthbearer.ClientCredentialsJwtRetriever",
+		"org.apache.kafka.common.security.oauthbearer.FileJwtRetriever",
+	},
 }
 
-func (e *optionError) Error() string { return e.option + ": " + e.err.Error() }
-func (e *optionError) Unwrap() error { return e.err }
-
-// login reads user name and password out of a JAAS line:
-// org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";
-func (s *Security) login() (user, password string, err error) {
-	text := strings.TrimSpace(s.JAAS.Reveal())
-	if text == "" {
-		return "", "", errors.New("a line such as org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\"; is required")
-	}
-	words, err := jaasWords(text)
-	if err != nil {
-		return "", "", err
-	}
-	module := map[Mechanism]string{Plain: "PlainLoginModule", ScramSHA256: "ScramLoginModule", ScramSHA512: "ScramLoginModule"}[s.Mechanism]
-	if len(words) < 2 || !strings.HasSuffix(words[0], "."+module) {
-		return "", "", fmt.Errorf("want the module org.apache.kafka.common.security.….%s for sasl.mechanism %s", module, s.Mechanism)
-	}
-	options := make(map[string]string)
-	for _, w := range words[2:] {
-		name, value, ok := strings.Cut(w, "=")
-		if !ok {
-			return "", "", fmt.Errorf("after the control flag come options as name=\"value\"")
-		}
-		options[name] = value
-	}
-	if options["username"] == "" {
-		return "", "", errors.New("username is missing")
-	}
-	return options["username"], options["password"], nil
-}
-
-// jaasWords splits a JAAS entry at blanks outside quotes, takes quotes and escapes off and ends at the semicolon.
-func jaasWords(text string) ([]string, error) {
-	var words []string
-	var w strings.Builder
-	inWord, quoted := false, byte(0)
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case quoted != 0 && c == '\\' && i+1 < len(text):
-			i++
-			w.WriteByte(text[i])
-		case quoted != 0 && c == quoted:
-			quoted = 0
-		case quoted != 0:
-			w.WriteByte(c)
-		case c == '"' || c == '\'':
-			quoted, inWord = c, true
-		case c == ';' || c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			if inWord {
-				words = append(words, w.String())
-				w.Reset()
-				inWord = false
-			}
-			if c == ';' {
-				return words, nil
-			}
-		default:
-			w.WriteByte(c)
-			inWord = true
+// checkClasses refuses other classes: they would get other tokens.
+func checkClasses(props map[string]string, r *config.Report) {
+	for _, option := range []string{"sasl.login.callback.handler.class", "sasl.oauthbearer.jwt.retriever.class"} {
+		if class := props[option]; class != "" && !slices.Contains(builtIn[option], class) {
+			r.Fail(option, "Invalid value %s for configuration %s: %s", class, option,
+				fmt.Sprintf("the Java class cannot be loaded; leave the option out, or name %s", builtIn[option][0]))
 		}
 	}
-	if quoted != 0 {
-		return nil, errors.New("a quotation mark is not closed")
-	}
-	return nil, errors.New("the line must end with a semicolon")
-}
-
-// tlsConfig reads the stores.
-func (s *Security) tlsConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if len(s.Protocols) > 0 {
-		c.MinVersion, c.MaxVersion = tls.VersionTLS13, tls.VersionTLS12
-		for _, v := range s.Protocols {
-			c.MinVersion, c.MaxVersion = min(c.MinVersion, tlsVersions[v]), max(c.MaxVersion, tlsVersions[v])
-		}
-	}
-	var err error
-	if c.RootCAs, err = s.trusted(); err != nil {
-		return nil, err
-	}
-	if c.Certificates, err = s.ownChain(); err != nil {
-		return nil, err
-	}
-	if s.Identification == "" {
-		roots := c.RootCAs
-		c.InsecureSkipVerify = true // the name is not checked, as asked; the chain is, below
-		c.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, roots) }
-	}
-	return c, nil
-}
-
-func verifyChain(state tls.ConnectionState, roots *x509.CertPool) error {
-	between := x509.NewCertPool()
-	for _, cert := range state.PeerCertificates[1:] {
-		between.AddCert(cert)
-	}
-	if _, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
-		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
-	}
-	return nil
-}
-
-// trusted is nil for the system's certificates.
-func (s *Security) trusted() (*x509.CertPool, error) {
-	text, option := s.TrustPEM.Reveal(), "ssl.truststore.certificates"
-	if text == "" {
-		if s.TrustFile == "" {
-			return nil, nil
-		}
-		option = "ssl.truststore.location"
-		var err error
-		if text, err = readPEM(s.TrustFile, s.TrustType, "keytool -exportcert -rfc -keystore %s -alias … -file truststore.pem"); err != nil {
-			return nil, &optionError{option, err}
-		}
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(text)) {
-		return nil, &optionError{option, errors.New("no certificate in PEM form is in it")}
-	}
-	return pool, nil
-}
-
-func (s *Security) ownChain() ([]tls.Certificate, error) {
-	chain, key, option := s.ChainPEM.Reveal(), s.KeyPEM.Reveal(), "ssl.keystore.key"
-	if key == "" {
-		if s.KeyFile == "" {
-			return nil, nil
-		}
-		option = "ssl.keystore.location"
-		text, err := readPEM(s.KeyFile, s.KeyType, "openssl pkcs12 -in %s -nodes -out keystore.pem (a JKS file first: keytool -importkeystore -deststoretype PKCS12)")
-		if err != nil {
-			return nil, &optionError{option, err}
-		}
-		chain, key = text, text
-	}
-	for block, rest := pem.Decode([]byte(key)); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "ENCRYPTED PRIVATE KEY" {
-			return nil, &optionError{option, errors.New("the private key is encrypted; decrypt it with openssl pkey -in keystore.pem -out key.pem and protect the file instead")}
-		}
-	}
-	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
-	if err != nil {
-		return nil, &optionError{option, err}
-	}
-	return []tls.Certificate{pair}, nil
-}
-
-// readPEM reads a store. convert is the command that makes PEM of the other types.
-func readPEM(file, storeType, convert string) (string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	if strings.EqualFold(storeType, "PEM") || strings.Contains(string(b), "-----BEGIN ") { // people forget the type
-		return string(b), nil
-	}
-	return "", fmt.Errorf("%s is a store of type %s, of which only PEM is read; convert it with "+convert+" and set the type to PEM", file, storeType, file)
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
-func jaas(m Mechanism, user, password string) string {
+func jaasLine(m Mechanism, user, password string) string {
 	module := "org.apache.kafka.common.security.scram.ScramLoginModule"
 	if m == Plain {
 		module = "org.apache.kafka.common.security.plain.PlainLoginModule"
@@ -51,7 +51,7 @@ func TestSASL(t *testing.T) {
 				works := i == 0
 				refuse = !works
 				c, report := FromProperties(map[string]string{
-					"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": string(m), "sasl.jaas.config": jaas(m, "al,i=ce", password),
+					"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": string(m), "sasl.jaas.config": jaasLine(m, "al,i=ce", password),
 				}, ForAdmin)
 				if err := report.Err(); err != nil {
 					t.Fatal(err)
@@ -95,7 +95,7 @@ func TestSASLRefused(t *testing.T) {
 			return res, nil, true
 		})
 		c, report := FromProperties(map[string]string{
-			"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaas(Plain, "alice", "secret"),
+			"bootstrap.servers": brokers[0], "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.jaas.config": jaasLine(Plain, "alice", "secret"),
 		}, ForAdmin)
 		if err := report.Err(); err != nil {
 			t.Fatal(err)
@@ -200,10 +200,10 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-	encrypted := file("e.pem", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}))
+	damaged := file("e.pem", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}), clientPEM)
 	for option, c := range map[string]struct{ path, want string }{
-		"ssl.truststore.location": {file("t.jks", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}), "keytool -exportcert"},
-		"ssl.keystore.location":   {encrypted, "openssl pkey"},
+		"ssl.truststore.location": {file("t.jks", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}), "cut off"},
+		"ssl.keystore.location":   {damaged, "no private key of a form"},
 	} {
 		_, report := FromProperties(map[string]string{"bootstrap.servers": "a:1", "security.protocol": "SSL", option: c.path}, ForAdmin)
 		if len(report.Errors) != 1 || report.Errors[0].Name != option || !strings.Contains(report.Errors[0].Message, c.want) {
@@ -225,24 +225,30 @@ func TestLogin(t *testing.T) {
 		{``, "", "", "is required"},
 	} {
 		sec := Security{Mechanism: Plain, JAAS: config.Secret(c.text)}
-		user, password, err := sec.login()
+		login, err := sec.credentials()
+		user, password := login.user, login.password
 		if user != c.user || password != c.password || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("login(%q) = %q, %q, %v, want %q, %q, %s", c.text, user, password, err, c.user, c.password, c.err)
+			t.Errorf("credentials(%q) = %q, %q, %v, want %q, %q, %s", c.text, user, password, err, c.user, c.password, c.err)
 		}
 		if err != nil && strings.Contains(err.Error(), `"p"`) {
-			t.Errorf("login(%q) shows the password: %v", c.text, err)
+			t.Errorf("credentials(%q) shows the password: %v", c.text, err)
 		}
 	}
 }
 
 func FuzzLogin(f *testing.F) {
-	f.Add(jaas(Plain, "u", "p"))
+	f.Add(jaasLine(Plain, "u", "p"))
 	f.Add(`a.PlainLoginModule required username="\`)
+	f.Add(`a.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="a" unsecuredLoginListClaim_x="|a|b" extension_y="z" ssl.truststore.location="t";`)
 	f.Fuzz(func(t *testing.T, text string) {
 		s := Security{Mechanism: Plain, JAAS: config.Secret(text)}
-		user, _, err := s.login() // must not panic
-		if err == nil && user == "" {
-			t.Errorf("login(%q) has neither user nor error", text)
+		login, err := s.credentials() // must not panic
+		if err == nil && login.user == "" {
+			t.Errorf("credentials(%q) has neither user nor error", text)
+		}
+		s.Mechanism = OAuthBearer
+		if login, err = s.credentials(); err == nil && login.unsecured == nil {
+			t.Errorf("credentials(%q) has neither a way to tokens nor an error", text)
 		}
 	})
 }

@@ -5,11 +5,11 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 	"github.com/tandem-cdc/tandem/schema/registry"
 )
 
@@ -21,8 +21,11 @@ type avroConfig struct {
 	urls              []string
 	credentialsSource string
 	userInfo          config.Secret
+	jaas              config.Secret
 	bearerSource      string
 	bearerToken       config.Secret
+	bearer            bearerConfig
+	tls               tlsconf.Options
 	autoRegister      bool
 	useLatest         bool
 	useID             int
@@ -40,7 +43,7 @@ func defaultAvroConfig() avroConfig {
 	return avroConfig{
 		avro: avroOptions{metaData: true}, cacheSize: 1000, credentialsSource: "URL", autoRegister: true, useID: -1,
 		keyStrategy: topicStrategy, valueStrategy: topicStrategy, proxyPort: -1,
-		connectTimeout: registry.DefaultTimeout, readTimeout: registry.DefaultTimeout, headers: make(http.Header),
+		connectTimeout: registry.DefaultTimeout, readTimeout: registry.DefaultTimeout, headers: make(http.Header), tls: tlsconf.Default(),
 	}
 }
 
@@ -59,10 +62,6 @@ func (c *avroConfig) avroKeys() config.Keys {
 	strict := true
 	keys := config.Keys{
 		config.List(&c.urls, "schema.registry.url", "Addresses of the schema registry, separated by commas; the next one is tried when one does not answer.", config.Required(), config.Rank(config.High)),
-		config.Enum(&c.credentialsSource, "basic.auth.credentials.source", "Where user and password for the registry stand: in schema.registry.url, or in basic.auth.user.info.", []string{"URL", "USER_INFO"}, config.Alias("schema.registry.basic.auth.credentials.source")),
-		config.Password(&c.userInfo, "basic.auth.user.info", "User and password for the registry, as user:password; with basic.auth.credentials.source=USER_INFO.", config.Alias("schema.registry.basic.auth.user.info")),
-		config.Enum(&c.bearerSource, "bearer.auth.credentials.source", "How to authenticate by a token: STATIC_TOKEN sends bearer.auth.token; empty: not at all.", []string{"", "STATIC_TOKEN"}, config.Alias("schema.registry.bearer.auth.credentials.source")),
-		config.Password(&c.bearerToken, "bearer.auth.token", "Token for the registry; with bearer.auth.credentials.source=STATIC_TOKEN.", config.Alias("schema.registry.bearer.auth.token")),
 		config.Bool(&c.autoRegister, "auto.register.schemas", "Register schemas that the registry does not have."),
 		config.Bool(&c.useLatest, "use.latest.version", "With auto.register.schemas=false: write under the id of the subject's latest version, which must have the same fields."),
 		config.Int(&c.useID, "use.schema.id", "With auto.register.schemas=false: write under this id, whose schema must have the same fields; -1 is none.", -1, math.MaxInt32),
@@ -91,9 +90,8 @@ func (c *avroConfig) avroKeys() config.Keys {
 		config.Refused("context.name.strategy", "io.confluent.kafka.serializers.context.NullContextNameStrategy", "put the context into schema.registry.url (…/contexts/NAME)."),
 		config.Refused("flatten.unions", "true", "a union of null and a type is an optional type; leave it true."),
 		config.Refused("rule.executors", "", "data contract rules run in Java only."),
-		config.Refused("schema.registry.ssl.truststore.location", "", "put the authority's certificate into the system's certificates, or name its file in SSL_CERT_FILE."),
-		config.Refused("schema.registry.ssl.keystore.location", "", "client certificates for the registry are not supported; use basic or bearer authentication."),
 	}
+	keys = append(keys, c.securityKeys()...)
 	return append(keys, config.Ignored("max.schemas.per.subject", "latest.cache.size", "latest.cache.ttl.sec", "missing.cache.size", "missing.id.cache.ttl.sec",
 		"missing.version.query.cache.ttl.sec", "missing.schema.cache.ttl.sec", "specific.avro.reader", "avro.use.logical.type.converters", "avro.remove.java.properties")...)
 }
@@ -105,15 +103,7 @@ func parseAvroConfig(props map[string]string) (avroConfig, config.Report) {
 	if c.avro.generalized {
 		c.avro.unions = new(atomic.Int64)
 	}
-	if c.credentialsSource == "USER_INFO" && !strings.Contains(c.userInfo.Reveal(), ":") {
-		r.Fail("basic.auth.user.info", "basic.auth.credentials.source=USER_INFO needs basic.auth.user.info as user:password.")
-	}
-	if c.credentialsSource != "USER_INFO" && c.userInfo != "" {
-		r.Warn("basic.auth.user.info", "Option %q has no effect without basic.auth.credentials.source=USER_INFO.", "basic.auth.user.info")
-	}
-	if c.bearerSource != "" && c.bearerToken == "" {
-		r.Fail("bearer.auth.token", "bearer.auth.credentials.source=STATIC_TOKEN needs bearer.auth.token.")
-	}
+	c.checkSecurity(&r)
 	if c.autoRegister && (c.useLatest || c.useID >= 0) {
 		name := "use.latest.version"
 		if c.useID >= 0 {
@@ -130,12 +120,8 @@ func parseAvroConfig(props map[string]string) (avroConfig, config.Report) {
 // client makes the registry's client.
 func (c *avroConfig) client(transport http.RoundTripper) (*registry.Client, error) {
 	rc := registry.Config{URLs: c.urls, Normalize: c.normalize, Headers: c.headers, Timeout: c.readTimeout, ConnectTimeout: c.connectTimeout, Transport: transport}
-	if c.credentialsSource == "USER_INFO" {
-		user, password, _ := strings.Cut(c.userInfo.Reveal(), ":")
-		rc.User, rc.Password = user, config.Secret(password)
-	}
-	if c.bearerSource != "" {
-		rc.Token = c.bearerToken
+	if err := c.secure(&rc); err != nil {
+		return nil, err
 	}
 	if c.proxyHost != "" {
 		rc.Proxy = &url.URL{Scheme: "http", Host: fmt.Sprintf("%s:%d", c.proxyHost, c.proxyPort)}

@@ -2,6 +2,8 @@ package registry
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +17,7 @@ import (
 	"github.com/riferrei/srclient"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/oauth"
 )
 
 // Config says where the registry is and how to reach it.
@@ -23,12 +26,14 @@ type Config struct {
 	User      string        // of basic authentication; wins over the one in a URL
 	Password  config.Secret //
 	Token     config.Secret // of bearer authentication
+	Tokens    *oauth.Source // of bearer authentication, in place of Token; nil: there is none
 	Normalize bool          // normalize.schemas: ask the registry to compare and store the normal form
 	Headers   http.Header   // sent with every request
 	Timeout   time.Duration // of one attempt at one address; 0: DefaultTimeout
 
-	// Transport makes the connections. Without one they are made with the next two.
+	// Transport makes the connections. Without one they are made with the next three.
 	Transport      http.RoundTripper
+	TLS            *tls.Config   // nil: the system's certificates
 	ConnectTimeout time.Duration // 0: as long as Timeout
 	Proxy          *url.URL      // nil: what the environment says
 }
@@ -45,11 +50,16 @@ type Client struct {
 	current   atomic.Int32    // index in bases of the one that answered last
 
 	mu    sync.Mutex
-	ids   map[subjectSchema]int
+	ids   map[subjectSchema]int // a schema is kilobytes: not the texts are kept
 	texts map[int]string
 }
 
-type subjectSchema struct{ subject, text string }
+// subjectSchema is the digest of a schema under a subject.
+type subjectSchema [sha256.Size]byte
+
+func digestOf(subject, text string) subjectSchema {
+	return sha256.Sum256([]byte(subject + "\x00" + text)) // a subject in a URL holds no NUL
+}
 
 // maxCached bounds each cache; when it is full it starts anew, which costs one request per entry that is asked for again.
 const maxCached = 10_000
@@ -88,9 +98,12 @@ func New(c Config) (*Client, error) {
 	if r.transport == nil {
 		r.own = &http.Transport{
 			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   c.TLS,
 			DialContext:       (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
 			ForceAttemptHTTP2: true,
 			IdleConnTimeout:   5 * time.Second, // registrations come in bursts, when streams begin
+			// As many as connect asks for side by side, so that none of them dials anew.
+			MaxIdleConnsPerHost: 8,
 		}
 		if c.Proxy != nil {
 			r.own.Proxy = http.ProxyURL(c.Proxy)
@@ -122,7 +135,7 @@ func (c *Client) Lookup(ctx context.Context, subject, text string) (int, error) 
 }
 
 func (c *Client) idOf(ctx context.Context, a *attempt, call func(*srclient.SchemaRegistryClient) (*srclient.Schema, error)) (int, error) {
-	key := subjectSchema{a.subject, a.text}
+	key := digestOf(a.subject, a.text)
 	c.mu.Lock()
 	id, ok := c.ids[key]
 	c.mu.Unlock()

@@ -43,7 +43,7 @@ type AuthError struct {
 
 func (e *AuthError) Error() string {
 	if e.Status == 401 {
-		return fmt.Sprintf("schema registry at %s does not accept the credentials (401 %s); check basic.auth.credentials.source, basic.auth.user.info or the user in schema.registry.url", e.URL, e.Message)
+		return fmt.Sprintf("schema registry at %s does not accept the credentials (401 %s); check basic.auth.credentials.source, basic.auth.user.info or the user in schema.registry.url, and bearer.auth.*", e.URL, e.Message)
 	}
 	return fmt.Sprintf("schema registry at %s does not permit it (%d %s); give the user the right on the subject", e.URL, e.Status, e.Message)
 }

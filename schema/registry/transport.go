@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 )
@@ -96,7 +97,9 @@ func (a *attempt) send(req *http.Request, base *url.URL, body []byte) ([]byte, e
 	for name, values := range a.client.config.Headers {
 		out.Header[name] = values
 	}
-	a.client.authorize(out, base)
+	if err := a.client.authorize(ctx, out, base); err != nil {
+		return nil, err
+	}
 	resp, err := a.client.transport.RoundTrip(out)
 	if err != nil {
 		return nil, unavailable(ctx, base, err)
@@ -112,8 +115,15 @@ func (a *attempt) send(req *http.Request, base *url.URL, body []byte) ([]byte, e
 	return nil, a.refusal(base, resp.StatusCode, data)
 }
 
-func (c *Client) authorize(req *http.Request, base *url.URL) {
+// authorize says who we are. What a token endpoint refuses is an error of its own, which tells whether to try again.
+func (c *Client) authorize(ctx context.Context, req *http.Request, base *url.URL) error {
 	switch {
+	case c.config.Tokens != nil:
+		token, err := c.config.Tokens.Token(ctx)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
 	case c.config.Token != "":
 		req.Header.Set("Authorization", "Bearer "+c.config.Token.Reveal())
 	case c.config.User != "":
@@ -122,6 +132,7 @@ func (c *Client) authorize(req *http.Request, base *url.URL) {
 		password, _ := base.User.Password()
 		req.SetBasicAuth(base.User.Username(), password)
 	}
+	return nil
 }
 
 func unavailable(ctx context.Context, base *url.URL, err error) error {
@@ -129,7 +140,8 @@ func unavailable(ctx context.Context, base *url.URL, err error) error {
 		err = context.Cause(ctx)
 	}
 	var certificate *tls.CertificateVerificationError
-	return &UnavailableError{URL: base.Redacted(), Err: err, Permanent: errors.As(err, &certificate)}
+	var alert *net.OpError // crypto/tls: the server refuses us
+	return &UnavailableError{URL: base.Redacted(), Err: err, Permanent: errors.As(err, &certificate) || errors.As(err, &alert) && alert.Op == "remote error"}
 }
 
 // refusal gives an answer that is no success its error.

@@ -236,21 +236,21 @@ func (c *Config) securityKeys() config.Keys {
 	list := func(doc string, def ...string) func(string, ...config.Option) config.Key {
 		return func(name string, opts ...config.Option) config.Key { return config.List(&def, name, doc, opts...) }
 	}
-	const pemOnly = "PEM is read alone; convert other types."
-	add(secret("The key must not be encrypted."), "ssl.key.password", high, config.WithoutEffect())
+	const anyStore = "JKS, PKCS12 or PEM; what the file is shows by its first bytes, whatever this says."
+	add(secret("Password of our key; that of the store without."), "ssl.key.password", high)
 	add(secret("Our certificate chain, as PEM text."), "ssl.keystore.certificate.chain", high)
 	add(secret("Our key, as PEM text."), "ssl.keystore.key", high)
 	add(text("File of our key and certificate chain.", ""), "ssl.keystore.location", high, config.Null())
-	add(secret("PEM files have no password."), "ssl.keystore.password", high, config.WithoutEffect())
+	add(secret("Password of the key store; PEM files have none."), "ssl.keystore.password", high)
 	add(secret("Certificates to trust, as PEM text."), "ssl.truststore.certificates", high)
 	add(text("File of certificates to trust; none: those of the system.", ""), "ssl.truststore.location", high, config.Null())
-	add(secret("PEM files have no password."), "ssl.truststore.password", high, config.WithoutEffect())
+	add(secret("Password of the trust store; PEM files have none."), "ssl.truststore.password", high)
 	add(list("Versions of TLS: TLSv1.2, TLSv1.3.", "TLSv1.2", "TLSv1.3"), "ssl.enabled.protocols")
-	add(text(pemOnly, "JKS"), "ssl.keystore.type")
+	add(text(anyStore, "JKS"), "ssl.keystore.type")
 	add(text("It concerns the JVM only.", "TLSv1.3"), "ssl.protocol", config.WithoutEffect())
 	add(text("It concerns the JVM only.", ""), "ssl.provider", config.Null(), config.WithoutEffect())
-	add(text(pemOnly, "JKS"), "ssl.truststore.type")
-	add(list("It concerns the JVM only."), "ssl.cipher.suites", low, config.Null(), config.WithoutEffect())
+	add(text(anyStore, "JKS"), "ssl.truststore.type")
+	add(list("Cipher suites, by their standard names; empty: all that are safe."), "ssl.cipher.suites", low, config.Null())
 	add(text("https: the certificate must name the host; empty: any.", "https"), "ssl.endpoint.identification.algorithm", low)
 	add(text("It concerns the JVM only.", ""), "ssl.engine.factory.class", low, config.Null(), config.WithoutEffect())
 	add(text("It concerns the JVM only.", "SunX509"), "ssl.keymanager.algorithm", low, config.WithoutEffect())

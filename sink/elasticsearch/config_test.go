@@ -69,7 +69,7 @@ func TestParseRefuses(t *testing.T) {
 		{[]string{"proxy.host", "h", "proxy.username", "u"}, []string{"proxy.username: Either both or neither 'proxy.username' and 'proxy.password' can be set.", "proxy.password: "}},
 		{[]string{"elastic.security.protocol", "SSL"}, []string{"elastic.security.protocol: At least these SSL configs ('elastic.https.ssl.keystore.location'"}},
 		{[]string{"elastic.https.ssl.truststore.location", "/x"}, []string{"elastic.security.protocol: 'elastic.security.protocol' must be set to 'SSL' to use SSL configs."}},
-		{[]string{"elastic.security.protocol", "SSL", "elastic.https.ssl.truststore.location", jks}, []string{"elastic.https.ssl.truststore.location: Invalid configuration ssl.truststore.location: " + jks + " is a store of type JKS, of which only PEM is read; convert it with keytool"}},
+		{[]string{"elastic.security.protocol", "SSL", "elastic.https.ssl.truststore.location", jks}, []string{"elastic.https.ssl.truststore.location: Invalid configuration ssl.truststore.location: read " + jks + ": the JKS store is cut off"}},
 		{[]string{"kerberos.user.principal", "me"}, []string{`kerberos.user.principal: Option "kerberos.user.principal"="me" is not supported: Kerberos is not spoken here`}},
 	} {
 		_, r := parse(t, c.options...)
