@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
 	"github.com/tandem-cdc/tandem/schema"
+	"github.com/tandem-cdc/tandem/schema/converter"
 	"github.com/tandem-cdc/tandem/sink"
 )
 
@@ -70,13 +71,14 @@ type sinkLife struct {
 type batch struct {
 	consumed []kafka.Record
 	records  []sink.Record
-	left     []int // indexes of consumed records that are left out
+	left     []int         // indexes of consumed records that are left out
+	room     *schema.Arena // of the values, where the task borrows them; nil: they have their own memory
 }
 
 // run is the way of a life: join the group, then per batch Records, and a flush about every second, until ctx ends or a stage fails.
 // progress tells that something was put. When ctx ends the life ends in order; when hard does, at once: nothing is put or committed after that.
 func (r *sinkRunner) run(ctx, hard context.Context, running func()) (progress bool, err error) {
-	l := &sinkLife{sinkRunner: r, hard: hard, consumer: r.clients.consumer(r.subscription()), behind: make(map[kafka.TopicPartition]int64)}
+	l := &sinkLife{sinkRunner: r, hard: hard, behind: make(map[kafka.TopicPartition]int64)}
 	l.tolerance = &tolerance{id: r.id, config: &r.config, classes: r.classes, log: r.log}
 	if l.chain, err = r.config.chain.build(r.log); err != nil {
 		return false, err
@@ -84,6 +86,9 @@ func (r *sinkRunner) run(ctx, hard context.Context, running func()) (progress bo
 	if err = l.makeTask(); err != nil {
 		return false, err
 	}
+	subscription := r.subscription()
+	subscription.Recycle = l.borrows()
+	l.consumer = r.clients.consumer(subscription)
 	dead, stopDead, err := startLetters(ctx, hard, r.id, &r.config, r.clients, r.conv, r.log)
 	if err != nil {
 		return false, err
@@ -305,11 +310,12 @@ func (l *sinkLife) Revoked(ctx context.Context, partitions []kafka.TopicPartitio
 func (l *sinkLife) convert(ctx context.Context, b *batch, records []kafka.Record) error {
 	clear(b.records) // let go of what the last one held
 	b.consumed, b.records, b.left = records, b.records[:0], b.left[:0]
+	l.makeRoom(b)
 	for i := range records {
 		r := &records[i]
 		out := sink.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Raw: r}
 		keep := true
-		at, err := l.convertRecord(ctx, r, &out)
+		at, err := l.convertRecord(ctx, b.room, r, &out)
 		if err == nil && l.chain != nil {
 			at = stageTransform
 			keep, err = l.transform(ctx, &out)
@@ -333,27 +339,54 @@ func (l *sinkLife) convert(ctx context.Context, b *batch, records []kafka.Record
 	return nil
 }
 
+// borrows tells whether the task lets go of keys and values when it has put them, so that their memory can be used again. Transforms may keep
+// what they are given.
+func (l *sinkLife) borrows() bool {
+	borrower, ok := l.task.(sink.Borrower)
+	return ok && l.chain == nil && borrower.Borrows()
+}
+
+// makeRoom takes back the memory of the values that the batch had before, when the task borrows them.
+func (l *sinkLife) makeRoom(b *batch) {
+	if !l.borrows() {
+		b.room = nil
+		return
+	}
+	if b.room == nil {
+		b.room = schema.NewRoom()
+	}
+	b.room.Reset()
+}
+
 // convertRecord converts key, value and headers; a registry that is not reachable is waited for.
-func (l *sinkLife) convertRecord(ctx context.Context, r *kafka.Record, out *sink.Record) (at stage, err error) {
-	if at, err = l.convertOnce(ctx, r, out); err == nil || !retriable(err) {
+func (l *sinkLife) convertRecord(ctx context.Context, room *schema.Arena, r *kafka.Record, out *sink.Record) (at stage, err error) {
+	if at, err = l.convertOnce(ctx, room, r, out); err == nil || !retriable(err) {
 		return at, err
 	}
 	err = l.config.retries().untilDone(ctx, l.log, "convert a record", func() (err error) {
-		at, err = l.convertOnce(ctx, r, out)
+		at, err = l.convertOnce(ctx, room, r, out)
 		return err
 	})
 	return at, err
 }
 
-func (l *sinkLife) convertOnce(ctx context.Context, r *kafka.Record, out *sink.Record) (at stage, err error) {
-	if out.KeySchema, out.Key, err = l.conv.key.Deserialize(ctx, r.Topic, r.Key); err != nil {
+func (l *sinkLife) convertOnce(ctx context.Context, room *schema.Arena, r *kafka.Record, out *sink.Record) (at stage, err error) {
+	if out.KeySchema, out.Key, err = read(ctx, l.conv.key, room, r.Topic, r.Key); err != nil {
 		return stageKey, err
 	}
-	if out.ValueSchema, out.Value, err = l.conv.value.Deserialize(ctx, r.Topic, r.Value); err != nil {
+	if out.ValueSchema, out.Value, err = read(ctx, l.conv.value, room, r.Topic, r.Value); err != nil {
 		return stageValue, err
 	}
 	out.Headers, err = l.headers.convert(ctx, l.conv, r)
 	return stageHeader, err
+}
+
+// read reads a key or value, into room if there is one and the converter knows how.
+func read(ctx context.Context, c converter.Converter, room *schema.Arena, topic string, data []byte) (*schema.Schema, schema.Value, error) {
+	if b, ok := c.(converter.Borrower); ok && room != nil {
+		return b.Borrow(ctx, topic, data, room)
+	}
+	return c.Deserialize(ctx, topic, data)
 }
 
 // transform passes a converted record through the transforms; false drops it.

@@ -96,7 +96,7 @@ func TestConvertWaitsForTheRegistryOfHeaders(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		var out sink.Record
-		_, err := l.convertRecord(ctx, &kafka.Record{Topic: "orders", Headers: []kafka.Header{{Key: "h"}}}, &out)
+		_, err := l.convertRecord(ctx, nil, &kafka.Record{Topic: "orders", Headers: []kafka.Header{{Key: "h"}}}, &out)
 		ended <- err
 	}()
 	select {

@@ -3,6 +3,7 @@ package schema
 import (
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // Builder is the Writer that makes a Value in memory. Reset makes it ready for the next one; Values it has given out stay valid.
@@ -10,7 +11,9 @@ import (
 // Not safe for concurrent use.
 type Builder struct {
 	schema *Schema
-	arena  Arena
+	arena  *Arena
+	own    Arena
+	views  bool // texts and bytes are not copied
 	stack  []frame
 	loose  []Value // elements, keys and values of the arrays and maps that are open
 	root   Value
@@ -29,7 +32,19 @@ type frame struct {
 
 // NewBuilder makes a Builder for a schema. With nil it takes values without a schema: integers become Int64, and whole Values
 // given by Value.WriteTo are taken as they are.
-func NewBuilder(s *Schema) *Builder { return &Builder{schema: s} }
+func NewBuilder(s *Schema) *Builder {
+	b := &Builder{schema: s}
+	b.arena = &b.own
+	return b
+}
+
+// Borrow has the Values from now on made in room, and of views of the texts and bytes that are written: they live as long as both do. A nil room is
+// the Builder's own again.
+func (b *Builder) Borrow(room *Arena) {
+	if b.arena, b.views = room, room != nil; room == nil {
+		b.arena = &b.own
+	}
+}
 
 // Reset drops what was written and clears Err.
 func (b *Builder) Reset() {
@@ -204,6 +219,10 @@ func (b *Builder) Float64(v float64) {
 // Text implements Writer.
 func (b *Builder) Text(v []byte) {
 	if _, ok := b.accept(String); ok {
+		if b.views {
+			b.put(OfString(unsafe.String(unsafe.SliceData(v), len(v))))
+			return
+		}
 		b.put(OfString(b.arena.Text(v)))
 	}
 }
@@ -218,7 +237,10 @@ func (b *Builder) String(v string) {
 // Bytes implements Writer.
 func (b *Builder) Bytes(v []byte) {
 	if _, ok := b.accept(Bytes); ok {
-		b.put(OfBytes(b.arena.Bytes(v)))
+		if !b.views {
+			v = b.arena.Bytes(v)
+		}
+		b.put(OfBytes(v))
 	}
 }
 

@@ -83,3 +83,9 @@ type Background interface {
 type Holder interface {
 	Holds() bool
 }
+
+// Borrower is a Task that keeps nothing of keys, values and what they refer to when Put has returned, not a text: where no transforms stand in between
+// the worker then makes them in memory that it uses again with every other batch, and of views of the consumed bytes.
+type Borrower interface {
+	Borrows() bool
+}

@@ -19,6 +19,9 @@ import (
 type Subscription struct {
 	Topics []string
 	Match  func(topic string) bool
+
+	// Recycle has the bytes of records used again. Without it they stay what they are as long as somebody holds them, though no promise says so.
+	Recycle bool
 }
 
 // Assignment is a partition given to this member. It has the fields of sink.Assignment and converts to it.
@@ -82,7 +85,8 @@ func (c *Consumer) Run(parent context.Context, h Handler) error {
 	defer cancel(nil)
 	defer context.AfterFunc(parent, func() { time.AfterFunc(closeTimeout, func() { cancel(nil) }) })()
 	defer c.side.close()
-	client, err := c.openGroupClient(ctx)
+	f := newFolder(c.sub.Recycle)
+	client, err := c.openGroupClient(ctx, f)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func (c *Consumer) Run(parent context.Context, h Handler) error {
 		_ = client.Close()
 		return fmt.Errorf("set up consumer group %q: %w", c.cfg.Consumer.Group, err)
 	}
-	r := &groupRun{consumer: c, client: client, group: group, handler: h}
+	r := &groupRun{consumer: c, client: client, group: group, handler: h, folder: f}
 	var errs sync.WaitGroup
 	errs.Go(r.readErrors)
 	err = r.loop(parent)
@@ -101,13 +105,15 @@ func (c *Consumer) Run(parent context.Context, h Handler) error {
 	return err
 }
 
-func (c *Consumer) openGroupClient(ctx context.Context) (sarama.Client, error) {
+func (c *Consumer) openGroupClient(ctx context.Context, f *folder) (sarama.Client, error) {
 	k := c.cfg.Consumer
 	d := newDialer(ctx, c.cfg.DialTimeout)
+	d.wrap = f.wrap
 	s, err := saramaConfig(d, c.cfg)
 	if err != nil {
 		return nil, err
 	}
+	s.ChannelBufferSize = 16                                                 // of batches
 	s.Metadata.Retry.Max, s.Metadata.Retry.Backoff = 3, 250*time.Millisecond // heartbeats are tried as often
 	s.Consumer.Return.Errors = true
 	s.Consumer.Offsets.AutoCommit.Enable = false
@@ -195,6 +201,7 @@ type groupRun struct {
 	client   sarama.Client
 	group    sarama.ConsumerGroup
 	handler  Handler
+	folder   *folder
 
 	mu   sync.Mutex
 	err  error              // ends Run

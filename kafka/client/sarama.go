@@ -28,7 +28,8 @@ type dialer struct {
 	timeout time.Duration
 	tls     *tls.Config // nil: none; sarama's own would hide from traffic what passes
 	patient time.Duration
-	traffic *Traffic // nil: nobody counts
+	traffic *Traffic                // nil: nobody counts
+	wrap    func(net.Conn) net.Conn // of a connection that sarama is given; nil: it is given as it is
 
 	mu    sync.Mutex
 	ctx   context.Context // what sarama should have been given: that of Run, or of the Admin's present call
@@ -57,10 +58,16 @@ func (d *dialer) Dial(network, addr string) (net.Conn, error) {
 	}
 	c := &trackedConn{Conn: conn, dialer: d}
 	d.conns[c] = struct{}{}
+	var out net.Conn
 	if d.tls == nil {
-		return d.traffic.counted(c, addr), nil
+		out = d.traffic.counted(c, addr)
+	} else {
+		out = &tlsConn{Conn: d.traffic.counted(tls.Client(c, serverOf(addr, d.tls)), addr), handshake: d.patient}
 	}
-	return &tlsConn{Conn: d.traffic.counted(tls.Client(c, serverOf(addr, d.tls)), addr), handshake: d.patient}, nil
+	if d.wrap != nil {
+		out = d.wrap(out)
+	}
+	return out, nil
 }
 
 // serverOf has the certificate checked against the host that was dialled, unless the configuration names another.
@@ -140,28 +147,30 @@ func saramaConfig(d *dialer, c Config) (*sarama.Config, error) {
 	s.Metadata.Timeout = c.APITimeout
 	s.Metadata.AllowAutoTopicCreation = c.Role == ForProducer || c.Role == ForConsumer && c.Consumer.AutoCreate
 	if c.Security.encrypted() {
-		tlsConfig, err := c.Security.tlsConfig()
+		tlsConfig, err := c.Security.TLS.Client()
 		if err != nil {
 			return nil, fmt.Errorf("read the certificates: %w", err)
 		}
 		d.tls, d.patient = tlsConfig, s.Net.ReadTimeout
 	}
 	if c.Security.sasl() {
-		user, password, err := c.Security.login()
+		login, err := c.Security.credentials()
 		if err != nil {
 			return nil, fmt.Errorf("sasl.jaas.config: %w", err)
 		}
 		m := c.Security.Mechanism
-		s.Net.SASL.Enable, s.Net.SASL.User, s.Net.SASL.Password = true, user, password
-		s.Net.SASL.Mechanism = sarama.SASLMechanism(m)
+		s.Net.SASL.Enable, s.Net.SASL.User, s.Net.SASL.Password = true, login.user, login.password
+		s.Net.SASL.Mechanism, s.Net.SASL.TokenProvider = sarama.SASLMechanism(m), &tokens{login, d}
 		s.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return newScram(m) }
 	}
 	return s, nil
 }
 
-// open makes a sarama client that lives no longer than ctx. Nothing is dialled before its first call.
-func open(ctx context.Context, c Config) (sarama.Client, error) {
+// open makes a sarama client that lives no longer than ctx. Nothing is dialled before its first call. wrap stands between it and its
+// connections.
+func open(ctx context.Context, c Config, wrap func(net.Conn) net.Conn) (sarama.Client, error) {
 	d := newDialer(ctx, c.DialTimeout)
+	d.wrap = wrap
 	s, err := saramaConfig(d, c)
 	if err != nil {
 		return nil, err

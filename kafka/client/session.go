@@ -23,7 +23,7 @@ type session struct {
 	parts  []kafka.TopicPartition
 	taken  bool // Assigned has returned without error
 
-	chunks chan []*sarama.ConsumerMessage // maker: Setup; senders: ConsumeClaim; never closed; bound: none
+	chunks chan []piece // maker: Setup; senders: ConsumeClaim; never closed; bound: none
 	pump   sync.WaitGroup
 
 	mu     sync.Mutex
@@ -36,7 +36,7 @@ type session struct {
 // Setup begins the session: the handler says where to start.
 func (s *session) Setup(sess sarama.ConsumerGroupSession) error {
 	s.sarama = sess
-	s.chunks = make(chan []*sarama.ConsumerMessage)
+	s.chunks = make(chan []piece)
 	s.next = make(map[kafka.TopicPartition]int64)
 	for topic, ids := range sess.Claims() {
 		for _, id := range ids {
@@ -201,6 +201,7 @@ func (s *session) position(a Assignment, own []kafka.Position) (int64, error) {
 // Cleanup ends the session, after all ConsumeClaims have.
 func (s *session) Cleanup(sess sarama.ConsumerGroupSession) error {
 	s.pump.Wait()
+	s.run.folder.forget()
 	defer s.run.enter(nil)
 	if !s.taken {
 		return nil
@@ -215,62 +216,78 @@ func (s *session) Cleanup(sess sarama.ConsumerGroupSession) error {
 	return nil
 }
 
+// piece is what the pump is given at once: a batch of records, or a single one that sarama unpacked.
+type piece struct {
+	message *sarama.ConsumerMessage // of a batch: what stands for it
+	batch   *folded                 // nil: a record
+	open    *unpacker               // of the batch, when the pump has begun with it
+}
+
 // ConsumeClaim moves one partition's records to the pump: as many as have come while the handler was busy.
 func (s *session) ConsumeClaim(sess sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	most := s.run.consumer.cfg.Consumer.MaxPollRecords
-	var chunk []*sarama.ConsumerMessage
-	bytes := 0
+	var chunk []piece
+	records, bytes := 0, 0
+	next := claim.InitialOffset()
 	s.claimed(claim)
 	for {
 		in, out := claim.Messages(), s.chunks
 		if len(chunk) == 0 {
 			out = nil
 		}
-		if len(chunk) >= most || bytes >= maxPollBytes/4 {
+		if records >= most || bytes >= maxPollBytes/4 {
 			in = nil
 		}
 		select {
 		case <-sess.Context().Done():
 			return nil
 		case out <- chunk:
-			chunk, bytes = nil, 0
+			chunk, records, bytes = nil, 0, 0
 		case m, ok := <-in:
 			if !ok {
 				s.run.suspect(s, kafka.TopicPartition{Topic: claim.Topic(), Partition: claim.Partition()})
 				return nil
 			}
-			chunk = append(chunk, m)
-			bytes += len(m.Key) + len(m.Value)
+			p := piece{message: m}
+			if batch, ok := s.run.folder.unfold(m); ok {
+				batch.from = next
+				p.batch = batch
+				bytes += len(batch.batch)
+			} else {
+				records++
+				bytes += len(m.Key) + len(m.Value)
+			}
+			next = m.Offset + 1
+			chunk = append(chunk, p)
 		}
 	}
 }
 
 // hand is the pump: it calls the handler until the session ends or a call fails.
 func (s *session) hand(ctx context.Context) {
-	var polls [2]poll // one is the handler's for longer than its call
+	polls := [2]poll{{folder: s.run.folder}, {folder: s.run.folder}} // one is the handler's for longer than its call
+	var backlog []piece
 	counts := &s.run.consumer.counts
 	for n := 0; ; n = 1 - n {
 		p := &polls[n]
 		p.reset()
 		counts.idles()
-		select {
-		case <-ctx.Done():
-			counts.rests()
-			return
-		case chunk := <-s.chunks:
-			p.add(chunk)
-		}
-		counts.works()
-	gather: // what other partitions have ready
-		for len(p.messages) < s.run.consumer.cfg.Consumer.MaxPollRecords && p.bytes < maxPollBytes {
+		if len(backlog) == 0 {
 			select {
-			case chunk := <-s.chunks:
-				p.add(chunk)
-			default:
-				break gather
+			case <-ctx.Done():
+			case backlog = <-s.chunks:
 			}
 		}
-		if err := s.deliver(ctx, p); err != nil {
+		if ctx.Err() != nil {
+			counts.rests()
+			return
+		}
+		counts.works()
+		err := s.gather(p, &backlog)
+		if err == nil {
+			err = s.deliver(ctx, p)
+		}
+		if err != nil {
 			if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 				s.run.fail(err)
 			}
@@ -279,19 +296,39 @@ func (s *session) hand(ctx context.Context) {
 	}
 }
 
-// deliver hands a poll on, in pieces of max.poll.records.
-func (s *session) deliver(ctx context.Context, p *poll) error {
-	for records := p.convert(); len(records) > 0; {
-		n := min(len(records), s.run.consumer.cfg.Consumer.MaxPollRecords)
-		if ctx.Err() != nil {
-			return ctx.Err()
+// gather fills a poll with what there is, also of other partitions, up to what a call of the handler takes.
+func (s *session) gather(p *poll, backlog *[]piece) error {
+	most := s.run.consumer.cfg.Consumer.MaxPollRecords
+	for len(p.records) < most && p.bytes < maxPollBytes {
+		if len(*backlog) == 0 {
+			select {
+			case *backlog = <-s.chunks:
+			default:
+				return nil
+			}
 		}
-		if err := s.run.handler.Records(ctx, records[:n:n]); err != nil {
+		done, err := p.take(&(*backlog)[0], most)
+		if err != nil {
 			return err
 		}
-		s.passed(records[:n])
-		records = records[n:]
+		if done {
+			(*backlog)[0] = piece{}
+			*backlog = (*backlog)[1:]
+		}
 	}
+	return nil
+}
+
+// deliver hands a poll on.
+func (s *session) deliver(ctx context.Context, p *poll) error {
+	if ctx.Err() != nil || len(p.records) == 0 {
+		return ctx.Err()
+	}
+	records := p.records[:len(p.records):len(p.records)]
+	if err := s.run.handler.Records(ctx, records); err != nil {
+		return err
+	}
+	s.passed(records)
 	return nil
 }
 
@@ -320,45 +357,78 @@ func (s *session) at(tp kafka.TopicPartition) int64 {
 	return -1
 }
 
-// poll is the records of one call, with memory that is used again.
+// poll is the records of one call, with memory that is used again: that of their bytes only where the folder recycles.
 type poll struct {
-	messages []*sarama.ConsumerMessage
-	bytes    int
-	records  []kafka.Record
-	headers  []kafka.Header
-	names    map[string]string // of headers: the same few in every record
+	folder  *folder // nil: there are no batches
+	bytes   int
+	records []kafka.Record
+	headers []kafka.Header
+	frames  []*answerFrame    // what the records are views of
+	names   map[string]string // of headers: the same few in every record
 }
 
 func (p *poll) reset() {
-	clear(p.messages)
 	clear(p.records)
 	clear(p.headers)
-	p.messages, p.records, p.headers, p.bytes = p.messages[:0], p.records[:0], p.headers[:0], 0
+	for i, in := range p.frames {
+		p.folder.release(in)
+		p.frames[i] = nil
+	}
+	p.records, p.headers, p.frames, p.bytes = p.records[:0], p.headers[:0], p.frames[:0], 0
 }
 
-func (p *poll) add(chunk []*sarama.ConsumerMessage) {
-	p.messages = append(p.messages, chunk...)
-	for _, m := range chunk {
-		p.bytes += len(m.Key) + len(m.Value)
+// take adds records of a piece until the poll has most, or bytes enough; done tells that there are no more.
+func (p *poll) take(next *piece, most int) (done bool, err error) {
+	if next.batch == nil {
+		p.addMessage(next.message)
+		return true, nil
 	}
+	if next.open == nil {
+		m := next.message
+		if next.open, err = p.folder.unpack(kafka.TopicPartition{Topic: m.Topic, Partition: m.Partition}, next.batch); err != nil {
+			return false, err
+		}
+	}
+	u := next.open
+	for u.left > 0 {
+		if len(p.records) >= most || p.bytes >= maxPollBytes {
+			return false, nil
+		}
+		if _, _, ok := u.size(); !ok {
+			if err := u.refill(); err != nil {
+				return false, u.fail(err)
+			}
+		}
+		p.holds(u.memory)
+		if !u.next(p) {
+			return false, u.fail(errRecord)
+		}
+	}
+	u.close()
+	return true, nil
 }
 
-func (p *poll) convert() []kafka.Record {
-	for _, m := range p.messages {
-		for _, h := range m.Headers {
-			p.headers = append(p.headers, kafka.Header{Key: p.name(h.Key), Value: h.Value})
-		}
+// holds notes what the next record is a view of.
+func (p *poll) holds(in *answerFrame) {
+	if n := len(p.frames); n > 0 && p.frames[n-1] == in {
+		return
 	}
-	headers := p.headers
-	for _, m := range p.messages {
-		n := len(m.Headers)
-		r := kafka.Record{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Value: m.Value, Timestamp: m.Timestamp}
-		if n > 0 {
-			r.Headers, headers = headers[:n:n], headers[n:]
-		}
-		p.records = append(p.records, r)
+	p.folder.share(in)
+	p.frames = append(p.frames, in)
+}
+
+// addMessage adds a record that sarama unpacked.
+func (p *poll) addMessage(m *sarama.ConsumerMessage) {
+	r := kafka.Record{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: m.Key, Value: m.Value, Timestamp: m.Timestamp}
+	start := len(p.headers)
+	for _, h := range m.Headers {
+		p.headers = append(p.headers, kafka.Header{Key: p.name(h.Key), Value: h.Value})
 	}
-	return p.records
+	if end := len(p.headers); end > start {
+		r.Headers = p.headers[start:end:end]
+	}
+	p.records = append(p.records, r)
+	p.bytes += len(m.Key) + len(m.Value)
 }
 
 // name makes the same string of the same bytes without allocating, for a bounded number of them.

@@ -219,6 +219,11 @@ func part(isKey bool) string {
 
 // Deserialize implements Converter.
 func (a *avroConverter) Deserialize(ctx context.Context, topic string, data []byte) (*schema.Schema, schema.Value, error) {
+	return a.Borrow(ctx, topic, data, nil)
+}
+
+// Borrow implements Borrower; without a room it is Deserialize.
+func (a *avroConverter) Borrow(ctx context.Context, topic string, data []byte, room *schema.Arena) (*schema.Schema, schema.Value, error) {
 	if data == nil {
 		return nil, schema.NullValue, nil
 	}
@@ -229,6 +234,7 @@ func (a *avroConverter) Deserialize(ctx context.Context, topic string, data []by
 	b := a.builders.Get().(*schema.Builder)
 	defer a.builders.Put(b)
 	b.ResetTo(r.Schema())
+	b.Borrow(room)
 	if err := r.Read(body, b); err != nil {
 		return nil, schema.NullValue, a.fail(topic, err)
 	}

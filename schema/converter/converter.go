@@ -38,6 +38,14 @@ type Converter interface {
 	Close()
 }
 
+// Borrower is a Converter that reads for somebody who is done with the values soon.
+type Borrower interface {
+	Converter
+
+	// Borrow is Deserialize without memory of its own: the value is made in room, and of views of data. It lives until either is used again.
+	Borrow(ctx context.Context, topic string, data []byte, room *schema.Arena) (*schema.Schema, schema.Value, error)
+}
+
 // HeaderConverter is what stands behind header.converter. Safe for concurrent use.
 type HeaderConverter interface {
 	// FromHeader returns the bytes of a header's value; nil is null.

@@ -317,6 +317,15 @@ func blank(data []byte) bool {
 
 // Deserialize implements Converter.
 func (j *jsonConverter) Deserialize(_ context.Context, topic string, data []byte) (*schema.Schema, schema.Value, error) {
+	return j.deserialize(topic, data, nil)
+}
+
+// Borrow implements Borrower.
+func (j *jsonConverter) Borrow(_ context.Context, topic string, data []byte, room *schema.Arena) (*schema.Schema, schema.Value, error) {
+	return j.deserialize(topic, data, room)
+}
+
+func (j *jsonConverter) deserialize(topic string, data []byte, room *schema.Arena) (*schema.Schema, schema.Value, error) {
 	r, body, err := j.reader(data)
 	if err != nil {
 		return nil, schema.NullValue, j.fail(topic, err)
@@ -324,7 +333,7 @@ func (j *jsonConverter) Deserialize(_ context.Context, topic string, data []byte
 	if r == nil {
 		return nil, schema.NullValue, nil
 	}
-	v, err := r.value(body)
+	v, err := r.value(body, room)
 	if err != nil {
 		return nil, schema.NullValue, j.fail(topic, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode/utf8"
+	"unsafe"
 
 	"github.com/tandem-cdc/tandem/internal/java"
 	"github.com/tandem-cdc/tandem/schema"
@@ -22,6 +24,7 @@ type jsonReadPlan struct {
 	null    schema.Value // what null stands for
 	nullOK  bool
 	fields  []jsonReadPlan
+	lead    string // of a field: its name and the colon, as nearly all writers write them; "" when the name needs escapes
 	index   map[string]int
 	key     *jsonReadPlan
 	elem    *jsonReadPlan
@@ -59,9 +62,20 @@ func newJSONPlan(s *schema.Schema, o jsonOptions) (*jsonReadPlan, error) {
 				return nil, fmt.Errorf("field %q: %w", f.Name, err)
 			}
 			p.fields[i], p.index[f.Name] = *fp, i
+			p.fields[i].lead = leadOf(f.Name)
 		}
 	}
 	return p, err
+}
+
+// leadOf is how a member of that name begins, "" when it may be written in different ways.
+func leadOf(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return ""
+		}
+	}
+	return `"` + name + `":`
 }
 
 // jsonReader reads payloads of one schema.
@@ -77,7 +91,7 @@ func (r *jsonReader) Schema() *schema.Schema { return r.schema }
 
 // Read implements schema.Reader.
 func (r *jsonReader) Read(data []byte, w schema.Writer) error {
-	v, err := r.value(data)
+	v, err := r.value(data, nil)
 	if err != nil {
 		return err
 	}
@@ -85,13 +99,20 @@ func (r *jsonReader) Read(data []byte, w schema.Writer) error {
 	return w.Err()
 }
 
-func (r *jsonReader) value(data []byte) (schema.Value, error) {
+// value reads one value: into memory of its own, or, when there is a room, into that and as views of data.
+func (r *jsonReader) value(data []byte, room *schema.Arena) (schema.Value, error) {
 	d := r.decoders.Get().(*jsonDecoder)
 	defer r.decoders.Put(d)
 	if !r.enveloped && blank(data) {
 		return r.plan.nullValue()
 	}
-	v, err := d.decode(r.plan, data)
+	var v schema.Value
+	var err error
+	if room == nil {
+		v, err = d.decode(r.plan, data)
+	} else {
+		v, err = d.borrow(r.plan, data, room)
+	}
 	if err != nil || !r.enveloped {
 		return v, err
 	}
@@ -105,14 +126,29 @@ func (r *jsonReader) value(data []byte) (schema.Value, error) {
 // jsonDecoder makes Values of JSON.
 type jsonDecoder struct {
 	scanner
-	arena schema.Arena
-	loose []schema.Value // elements of the arrays that are open
+	arena *schema.Arena // own, or who reads has one
+	own   schema.Arena
+	views bool           // texts are not copied
+	open  []schema.Value // elements of the arrays that are open
 }
 
-// decode reads the first value of data.
+// decode reads the first value of data, which it keeps nothing of.
 func (d *jsonDecoder) decode(p *jsonReadPlan, data []byte) (schema.Value, error) {
+	d.arena, d.views = &d.own, false
+	return d.first(p, data)
+}
+
+// borrow is decode into room; texts are views of data.
+func (d *jsonDecoder) borrow(p *jsonReadPlan, data []byte, room *schema.Arena) (schema.Value, error) {
+	d.arena, d.views = room, true
+	v, err := d.first(p, data)
+	d.arena, d.data = nil, nil
+	return v, err
+}
+
+func (d *jsonDecoder) first(p *jsonReadPlan, data []byte) (schema.Value, error) {
 	d.reset(data)
-	d.loose = d.loose[:0]
+	d.open = d.open[:0]
 	v, err := d.value(p)
 	if err != nil {
 		return schema.NullValue, err
@@ -163,7 +199,7 @@ func (d *jsonDecoder) value(p *jsonReadPlan) (schema.Value, error) {
 			return schema.NullValue, d.skip()
 		}
 		b, err := d.str()
-		return schema.OfString(d.arena.Text(b)), err
+		return schema.OfString(d.text(b)), err
 	case schema.Bytes:
 		if c != '"' {
 			return schema.NullValue, d.skip()
@@ -178,6 +214,9 @@ func (d *jsonDecoder) value(p *jsonReadPlan) (schema.Value, error) {
 	case schema.Float32, schema.Float64:
 		return d.float(t, c)
 	default:
+		if n, ok := d.short(); ok {
+			return schema.OfInt(t, wrap(t, n)), nil
+		}
 		if shape(c) != "NUMBER" {
 			return schema.OfInt(t, 0), d.skip()
 		}
@@ -187,6 +226,14 @@ func (d *jsonDecoder) value(p *jsonReadPlan) (schema.Value, error) {
 		}
 		return schema.OfInt(t, wrap(t, javaLong(text, integral))), nil
 	}
+}
+
+// text makes a string of what str returned.
+func (d *jsonDecoder) text(b []byte) string {
+	if d.views && !d.scanner.loose && len(b) > 0 {
+		return unsafe.String(&b[0], len(b)) // b is a view of data, which lives as long as the value
+	}
+	return d.arena.Text(b)
 }
 
 // float reads a number. What is none is 0, as in Java, but the texts that JsonConverter writes for NaN and the infinities: Connect
@@ -304,7 +351,7 @@ func (d *jsonDecoder) base64() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	room := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	room := d.arena.Space(base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Decode(room, text)
 	if err != nil {
 		return nil, saidOf(err, "Invalid bytes field")
@@ -384,25 +431,24 @@ func (d *jsonDecoder) structOf(p *jsonReadPlan, c byte) (schema.Value, error) {
 		return schema.NullValue, said("Structs should be encoded as JSON objects, but found %s", shape(c))
 	}
 	v := d.arena.Struct(p.schema)
-	var room [64]bool
-	seen := room[:]
-	if len(p.fields) > len(room) {
-		seen = make([]bool, len(p.fields))
+	var few uint64 // the fields seen, where there are up to 64
+	var many []bool
+	if len(p.fields) > 64 {
+		many = make([]bool, len(p.fields))
 	}
 	empty, err := d.begin('}')
 	next := 0
 	for more := !empty && err == nil; more && err == nil; {
-		var name []byte
-		if name, err = d.key(); err != nil {
-			break
-		}
 		i := next // members mostly stand in the order of the fields
-		if i >= len(p.fields) || p.schema.Fields[i].Name != string(name) {
-			at, ok := p.index[string(name)]
-			if !ok {
-				at = -1
+		if i >= len(p.fields) || !d.takes(p.fields[i].lead) {
+			var name []byte
+			if name, err = d.key(); err != nil {
+				break
 			}
-			i = at
+			at, ok := p.index[string(name)]
+			if i = at; !ok {
+				i = -1
+			}
 		}
 		if i < 0 {
 			err = d.skip()
@@ -410,7 +456,12 @@ func (d *jsonDecoder) structOf(p *jsonReadPlan, c byte) (schema.Value, error) {
 			if v.Values[i], err = d.value(&p.fields[i]); err != nil {
 				return schema.NullValue, d.in(p.schema.Fields[i].Name, err)
 			}
-			seen[i], next = true, i+1
+			next = i + 1
+			if many != nil {
+				many[i] = true
+			} else {
+				few |= 1 << i
+			}
 		}
 		if err == nil {
 			more, err = d.more('}')
@@ -420,13 +471,23 @@ func (d *jsonDecoder) structOf(p *jsonReadPlan, c byte) (schema.Value, error) {
 		return schema.NullValue, err
 	}
 	for i := range p.fields {
-		if !seen[i] {
+		if many != nil && !many[i] || many == nil && few>>i&1 == 0 {
 			if v.Values[i], err = p.fields[i].nullValue(); err != nil {
 				return schema.NullValue, d.in(p.schema.Fields[i].Name, err)
 			}
 		}
 	}
 	return schema.OfStruct(v), nil
+}
+
+// takes takes a member's name and its colon, if it stands there in just these bytes.
+func (d *jsonDecoder) takes(lead string) bool {
+	end := d.pos + len(lead)
+	if lead == "" || end > len(d.data) || string(d.data[d.pos:end]) != lead {
+		return false
+	}
+	d.pos = end
+	return true
 }
 
 // in adds the field to an error about a value.
@@ -448,7 +509,7 @@ func (d *jsonDecoder) array(p *jsonReadPlan, c byte) (schema.Value, error) {
 	default:
 		return schema.OfArray(nil), d.skip()
 	}
-	start := len(d.loose)
+	start := len(d.open)
 	empty, err := d.begin(end)
 	for more := !empty && err == nil; more && err == nil; {
 		if c == '{' {
@@ -458,16 +519,16 @@ func (d *jsonDecoder) array(p *jsonReadPlan, c byte) (schema.Value, error) {
 		}
 		var v schema.Value
 		if v, err = d.value(p); err == nil {
-			d.loose = append(d.loose, v)
+			d.open = append(d.open, v)
 			more, err = d.more(end)
 		}
 	}
 	if err != nil {
 		return schema.NullValue, err
 	}
-	elems := d.arena.Values(len(d.loose) - start)
-	copy(elems, d.loose[start:])
-	d.loose = d.loose[:start]
+	elems := d.arena.Values(len(d.open) - start)
+	copy(elems, d.open[start:])
+	d.open = d.open[:start]
 	return schema.OfArray(elems), nil
 }
 
@@ -551,7 +612,7 @@ func (d *jsonDecoder) object(p *jsonReadPlan) (schema.Value, error) {
 		if name, err = d.key(); err != nil {
 			break
 		}
-		key := d.arena.Text(name)
+		key := d.text(name)
 		var v schema.Value
 		if v, err = d.value(p); err != nil {
 			break
@@ -602,7 +663,7 @@ func (d *jsonDecoder) any(c byte) (schema.Value, error) {
 		return d.array(nil, c)
 	case '"':
 		b, err := d.str()
-		return schema.OfString(d.arena.Text(b)), err
+		return schema.OfString(d.text(b)), err
 	case 't':
 		return schema.OfBool(true), d.literal("true")
 	case 'f':

@@ -505,8 +505,8 @@ func TestModelPostgres(t *testing.T) {
 		p := newProxy(t, d)
 		return modelTarget{
 			url:     d.jdbc,
-			disturb: func(rng *rand.Rand) { p.budget.Store(int64(rng.IntN(6000))) },
-			calm:    func() { p.budget.Store(-1) },
+			disturb: func(rng *rand.Rand) { p.CutAfter(int64(rng.IntN(6000)), nil) },
+			calm:    p.Heal,
 			rows: func(t *testing.T, table string, columns []modelColumn) [][]string {
 				var names []string
 				for _, c := range columns {

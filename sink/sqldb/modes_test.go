@@ -579,3 +579,29 @@ func TestPassthroughNames(t *testing.T) {
 		t.Errorf("rows = %q, want %q", got, want)
 	}
 }
+
+// A truncate may be the first record of a topic. It has no key, so a table that was made for it would have none either, and no row could be
+// upserted into it.
+func TestTruncateMakesNoTable(t *testing.T) {
+	for _, batches := range []string{"one each", "one batch"} {
+		t.Run(batches, func(t *testing.T) {
+			d := newDatabase(t)
+			task := d.task("truncate.enabled", "true")
+			s := newSource("t", 1, field("id", int32Of()))
+			open(t, task, "t")
+			truncate := s.change("t", nil, nil)
+			truncate.KeySchema = nil
+			records := []sink.Record{truncate, s.create(i32(1)), s.create(i32(2))}
+			if batches == "one batch" {
+				put(t, task, records...)
+			} else {
+				for _, r := range records {
+					put(t, task, r)
+				}
+			}
+			if diff := cmp.Diff("1\n2\n", d.rows("SELECT * FROM t ORDER BY id")); diff != "" {
+				t.Errorf("rows: (-want +got)\n%s", diff)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/tandem-cdc/tandem/internal/javaregex"
 	"github.com/tandem-cdc/tandem/schema"
@@ -188,7 +189,7 @@ func (u *mutator) target(p *plan, topic string, source *schema.StructValue) (*ta
 	}
 	p.last, p.lastSource = p.target(name, u.planner.fold), p.lastSource[:0]
 	for _, f := range fields {
-		p.lastSource = append(p.lastSource, source.Field(f).Text())
+		p.lastSource = append(p.lastSource, strings.Clone(source.Field(f).Text())) // the record's own goes with the batch
 	}
 	return p.last, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandem-cdc/tandem/internal/faultproxy"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
@@ -166,17 +167,17 @@ func (w *world) want() string {
 type crashTarget interface {
 	task(options ...string) *Task
 	rows(sql string, args ...any) string
-	through() *proxy // from then on tasks connect through it; nil: there is no connection to cut
+	through() *faultproxy.Proxy // from then on tasks connect through it; nil: there is no connection to cut
 }
 
-func (d *database) through() *proxy { return newProxy(d.t, d) }
+func (d *database) through() *faultproxy.Proxy { return newProxy(d.t, d) }
 
 // runner puts the logs through tasks that are killed, replaced and held up.
 type runner struct {
 	t       *testing.T
 	d       crashTarget
 	rng     *rand.Rand
-	proxy   *proxy
+	proxy   *faultproxy.Proxy
 	options []string
 	logs    [][]sink.Record
 	task    *Task
@@ -248,7 +249,7 @@ func (r *runner) run() {
 	for r.left() > 0 {
 		batch := r.batch()
 		if r.rng.IntN(4) == 0 && r.proxy != nil {
-			r.proxy.budget.Store(int64(r.rng.IntN(4000)))
+			r.proxy.CutAfter(int64(r.rng.IntN(4000)), nil)
 		}
 		if r.zombie == nil && r.rng.IntN(6) == 0 { // it stops here, and thinks it goes on later
 			r.zombie, r.late = r.task, batch
@@ -274,7 +275,7 @@ func (r *runner) run() {
 		}
 	}
 	if r.proxy != nil {
-		r.proxy.budget.Store(-1)
+		r.proxy.Heal()
 	}
 	r.task.holdFor = 0
 	if _, err := r.task.Flush(ctx); err != nil && !isRetriable(err) {
@@ -315,7 +316,7 @@ func seeds(t *testing.T, f func(t *testing.T, rng *rand.Rand)) {
 }
 
 // Traps 25 and 26, and whatever crashes: any changes in any batches over any crashes give the rows of the source.
-func TestUpsertsSurviveCrashes(t *testing.T) {
+func TestTrap25And26UpsertsSurviveCrashes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL server")
 	}
@@ -342,7 +343,7 @@ func testUpsertsSurviveCrashes(t *testing.T, open func(t *testing.T) crashTarget
 		}
 		if r.proxy != nil {
 			cutting = true
-			cuts += r.proxy.cuts.Load()
+			cuts += r.proxy.Stats().Cuts
 		}
 		fenced += int64(r.fenced)
 	})

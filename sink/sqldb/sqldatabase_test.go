@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandem-cdc/tandem/internal/faultproxy"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
@@ -117,7 +118,7 @@ func (d *sqlDatabase) modelRows(t *testing.T, table string, columns []modelColum
 }
 
 // through puts a proxy before the server; a file has none.
-func (d *sqlDatabase) through() *proxy {
+func (d *sqlDatabase) through() *faultproxy.Proxy {
 	if strings.HasPrefix(d.jdbc, "jdbc:sqlite:") {
 		return nil
 	}

@@ -49,9 +49,10 @@ type Task struct {
 }
 
 var (
-	_ sink.Task    = (*Task)(nil)
-	_ sink.Skipper = (*Task)(nil)
-	_ sink.Holder  = (*Task)(nil)
+	_ sink.Task     = (*Task)(nil)
+	_ sink.Skipper  = (*Task)(nil)
+	_ sink.Holder   = (*Task)(nil)
+	_ sink.Borrower = (*Task)(nil)
 )
 
 // worker is a connection and the buffers that go with it.
@@ -70,6 +71,9 @@ func New(c Config, connectorName string, log *slog.Logger) *Task {
 	}
 	return t
 }
+
+// Borrows implements sink.Borrower: what outlives Put is copied (hold.go). Transactions that wait for their records keep those.
+func (t *Task) Borrows() bool { return t.txn == nil }
 
 // Stats is what a task has done since it was made, in rows of records.
 type Stats struct {
