@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"os"
-	"runtime/debug"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -45,9 +43,7 @@ func runDistributed(parent context.Context, c *console, level, workerFile string
 	if err != nil {
 		return &exitError{code: exitUsage, err: fmt.Errorf("distributed: %w", err)}
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	paceCollector()
 	cfg, report, err := connect.ReadDistributedConfig(workerFile, c.environ)
 	for _, p := range report.Warnings {
 		log.Warn(p.Message)
@@ -64,6 +60,7 @@ func runDistributed(parent context.Context, c *console, level, workerFile string
 	if addrs, err = server.Listen(); err != nil {
 		return &exitError{code: exitWorker, err: err}
 	}
+	giveBackSoon(log)
 	log.Info("the worker runs", "rest", addrs[0].String(), "brokers", strings.Join(cfg.BootstrapServers, ","), "group", cfg.Distributed.Group, "worker", h.ID())
 	g, ctx := errgroup.WithContext(parent)
 	g.Go(func() error { return server.Run(ctx) })

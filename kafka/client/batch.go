@@ -1,48 +1,53 @@
 package client
 
 import (
+	"encoding/binary"
+	"errors"
 	"time"
-
-	"github.com/IBM/sarama"
 
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
 const (
-	chunkBytes = 64 << 10
-	// What a record and a header take beside their bytes, for buffer.memory: the structs below and their pointers.
-	recordCost = 160
-	headerCost = 56
 	// Bounds of the wire format beside the bytes: Kafka protocol guide, "Record Batch".
 	batchHead   = 61
 	recordHead  = 36 // length, attributes, two deltas, key and value length, header count, as varints at their longest
 	headersHead = 10
 )
 
-// batch is records of one partition that are sent together. Its bytes are copies, in chunks that never move: the slices of records point
-// into them.
+// batch is records of one partition that are sent together. They stand there as the wire has them, one behind the other, so that a record
+// costs no memory beside its bytes; in a queue they are soon compressed.
 type batch struct {
 	part     *partition
 	first    uint64 // number of the first record, or one before it
 	created  time.Time
 	baseMs   int64 // timestamp of the first record
 	maxMs    int64
+	count    int   // records
 	size     int   // upper bound of the bytes on the wire, uncompressed
-	charged  int64 // against buffer.memory
+	charged  int64 // against buffer.memory, until the batch is done with: compression gives memory back, not room for more records
 	sequence int32
 	attempts int
 	flush    bool // do not linger
 
-	records    []sarama.Record
-	headers    []sarama.RecordHeader // of all records, in order
-	headerEnds []int                 // where each record's headers end
-	chunks     [][]byte
-	free       []byte // rest of the last chunk
+	body    pile
+	form    form
+	dropped bool // while it was packed; whoever packs it is the last to see it
 
-	pointers       []*sarama.Record
-	headerPointers []*sarama.RecordHeader
-	wire           sarama.RecordBatch // keeps the compressed bytes for another attempt
+	// As of the first attempt.
+	producer      int64
+	epoch         int16
+	transactional bool
 }
+
+// form is what has become of a batch's records.
+type form uint8
+
+const (
+	plain   form = iota
+	packing      // a sender compresses them, without the producer's mutex
+	packed
+)
 
 // sizeOf bounds the record on the wire, without the batch's head.
 func sizeOf(r *kafka.Record) int {
@@ -53,173 +58,158 @@ func sizeOf(r *kafka.Record) int {
 	return n
 }
 
-// add copies the record and returns what it costs.
-func (b *batch) add(pool *chunkPool, r *kafka.Record, size int, nowMs int64) int64 {
+// add copies the record and returns what memory that took.
+func (b *batch) add(pool *chunkPool, r *kafka.Record, size int, nowMs int64) (cost int64) {
 	ms := nowMs
 	if !r.Timestamp.IsZero() {
 		ms = r.Timestamp.UnixMilli()
 	}
-	if len(b.records) == 0 {
+	if b.count == 0 {
 		b.baseMs, b.maxMs, b.size = ms, ms, batchHead
 	}
 	b.maxMs = max(b.maxMs, ms)
 	b.size += size
-	cost := int64(recordCost + headerCost*len(r.Headers))
-	for i := range r.Headers {
-		h := &r.Headers[i]
-		b.headers = append(b.headers, sarama.RecordHeader{Key: b.keepText(pool, h.Key, &cost), Value: b.keep(pool, h.Value, &cost)})
+	delta := ms - b.baseMs
+	before := b.body.room
+	n := recordBytes(r, delta, b.count)
+	if free := b.body.free(); n+varintBytes(int64(n)) <= len(free) {
+		b.body.took(len(appendRecord(free[:0], n, r, delta, b.count)))
+	} else {
+		pool.scratch = appendRecord(pool.scratch[:0], n, r, delta, b.count)
+		b.body.write(pool, pool.scratch)
+		if cap(pool.scratch) > chunkBytes {
+			pool.scratch = nil // a rare large record
+		}
 	}
-	b.headerEnds = append(b.headerEnds, len(b.headers))
-	b.records = append(b.records, sarama.Record{
-		TimestampDelta: time.Duration(ms-b.baseMs) * time.Millisecond,
-		OffsetDelta:    int64(len(b.records)),
-		Key:            b.keep(pool, r.Key, &cost),
-		Value:          b.keep(pool, r.Value, &cost),
-	})
+	b.count++
+	cost = int64(b.body.room - before)
 	b.charged += cost
 	return cost
 }
 
-// keep copies p; nil stays nil.
-func (b *batch) keep(pool *chunkPool, p []byte, cost *int64) []byte {
+// recordBytes is the length of a record on the wire without the length itself.
+func recordBytes(r *kafka.Record, delta int64, index int) int {
+	n := 1 + varintBytes(delta) + varintBytes(int64(index)) + fieldBytes(r.Key) + fieldBytes(r.Value) + varintBytes(int64(len(r.Headers)))
+	for i := range r.Headers {
+		h := &r.Headers[i]
+		n += varintBytes(int64(len(h.Key))) + len(h.Key) + fieldBytes(h.Value)
+	}
+	return n
+}
+
+// varintBytes is the length of a varint in zigzag form.
+func varintBytes(v int64) int {
+	n := 1
+	for u := uint64(v)<<1 ^ uint64(v>>63); u >= 0x80; u >>= 7 {
+		n++
+	}
+	return n
+}
+
+func fieldBytes(p []byte) int {
 	if p == nil {
+		return 1 // -1
+	}
+	return varintBytes(int64(len(p))) + len(p)
+}
+
+// appendRecord appends a record. Its numbers are varints in zigzag form.
+// Layout: length | Int8 attributes | timestamp delta | offset delta | key | value | number of headers | headers.
+// A key or value is its length, -1 for null, and its bytes.
+func appendRecord(dst []byte, length int, r *kafka.Record, delta int64, index int) []byte {
+	dst = append(binary.AppendVarint(dst, int64(length)), 0)
+	dst = binary.AppendVarint(dst, delta)
+	dst = binary.AppendVarint(dst, int64(index))
+	dst = appendField(appendField(dst, r.Key), r.Value)
+	dst = binary.AppendVarint(dst, int64(len(r.Headers)))
+	for i := range r.Headers {
+		h := &r.Headers[i]
+		dst = append(binary.AppendVarint(dst, int64(len(h.Key))), h.Key...)
+		dst = appendField(dst, h.Value)
+	}
+	return dst
+}
+
+func appendField(dst, p []byte) []byte {
+	if p == nil {
+		return binary.AppendVarint(dst, -1)
+	}
+	return append(binary.AppendVarint(dst, int64(len(p))), p...)
+}
+
+// recover reads the records back, one call of each for every record. The slices point into a copy. Only a batch that is too large for the
+// broker takes this way.
+func (b *batch) recover(codec Compression, each func(i int, r *kafka.Record)) error {
+	raw := b.body.appendTo(nil)
+	if b.form == packed {
+		var err error
+		if raw, err = unpack(codec, raw); err != nil {
+			return err
+		}
+	}
+	for i := range b.count {
+		r := kafka.Record{Topic: b.part.topic.name, Partition: b.part.id}
+		delta, rest, err := readRecord(raw, &r)
+		if err != nil {
+			return err
+		}
+		r.Timestamp, raw = time.UnixMilli(b.baseMs+delta), rest
+		each(i, &r)
+	}
+	if len(raw) > 0 {
+		return errBadRecord
+	}
+	return nil
+}
+
+// errBadRecord: bytes that are not a record.
+var errBadRecord = errors.New("a record in a batch is cut off or has a length that cannot be")
+
+// readRecord reads what appendRecord wrote; rest is what follows.
+func readRecord(p []byte, r *kafka.Record) (delta int64, rest []byte, err error) {
+	d := recordReader{p: p}
+	whole := d.field()
+	if d.bad || len(whole) == 0 {
+		return 0, nil, errBadRecord
+	}
+	rest, d.p = d.p, whole[1:]
+	delta, _ = d.varint(), d.varint()
+	r.Key, r.Value = d.field(), d.field()
+	for n := d.varint(); n > 0 && !d.bad; n-- {
+		r.Headers = append(r.Headers, kafka.Header{Key: string(d.field()), Value: d.field()})
+	}
+	if d.bad || len(d.p) > 0 {
+		return 0, nil, errBadRecord
+	}
+	return delta, rest, nil
+}
+
+// recordReader takes fields off p; after a bad one it gives zeroes.
+type recordReader struct {
+	p   []byte
+	bad bool
+}
+
+func (d *recordReader) varint() int64 {
+	v, n := binary.Varint(d.p)
+	if n <= 0 {
+		d.bad, d.p = true, nil
+		return 0
+	}
+	d.p = d.p[n:]
+	return v
+}
+
+func (d *recordReader) field() []byte {
+	n := d.varint()
+	if n < 0 {
 		return nil
 	}
-	dst := b.room(pool, len(p), cost)
-	copy(dst, p)
-	return dst
-}
-
-func (b *batch) keepText(pool *chunkPool, s string, cost *int64) []byte {
-	dst := b.room(pool, len(s), cost)
-	copy(dst, s)
-	return dst
-}
-
-// room cuts n bytes off the chunk; many bytes get memory of their own. It is not nil for n = 0, which would be null on the wire.
-func (b *batch) room(pool *chunkPool, n int, cost *int64) []byte {
-	if n == 0 {
-		return []byte{}
+	if n > int64(len(d.p)) {
+		d.bad, d.p = true, nil
+		return nil
 	}
-	if n > len(b.free) {
-		if n > chunkBytes/4 {
-			*cost += int64(n)
-			return make([]byte, n)
-		}
-		b.free = pool.get()
-		b.chunks = append(b.chunks, b.free)
-		*cost += chunkBytes
-	}
-	dst := b.free[:n:n]
-	b.free = b.free[n:]
-	return dst
-}
-
-// seal makes the sarama form. producer and epoch are -1 without idempotence.
-func (b *batch) seal(c *ProducerConfig, producer int64, epoch int16) {
-	b.pointers, b.headerPointers = b.pointers[:0], b.headerPointers[:0]
-	for i := range b.headers {
-		b.headerPointers = append(b.headerPointers, &b.headers[i])
-	}
-	from := 0
-	for i := range b.records {
-		r := &b.records[i]
-		r.Headers = b.headerPointers[from:b.headerEnds[i]]
-		from = b.headerEnds[i]
-		b.pointers = append(b.pointers, r)
-	}
-	b.wire = sarama.RecordBatch{
-		Version:          2,
-		Codec:            codecs[c.Compression],
-		CompressionLevel: c.level(),
-		LastOffsetDelta:  int32(len(b.records) - 1),
-		FirstTimestamp:   time.UnixMilli(b.baseMs),
-		MaxTimestamp:     time.UnixMilli(b.maxMs),
-		ProducerID:       producer,
-		ProducerEpoch:    epoch,
-		FirstSequence:    b.sequence,
-		Records:          b.pointers,
-	}
-}
-
-// record rebuilds the i-th record, without copying.
-func (b *batch) record(i int) kafka.Record {
-	from := 0
-	if i > 0 {
-		from = b.headerEnds[i-1]
-	}
-	r := &b.records[i]
-	out := kafka.Record{
-		Topic: b.part.topic.name, Partition: b.part.id, Key: r.Key, Value: r.Value,
-		Timestamp: time.UnixMilli(b.baseMs).Add(r.TimestampDelta),
-	}
-	for _, h := range b.headers[from:b.headerEnds[i]] {
-		out.Headers = append(out.Headers, kafka.Header{Key: string(h.Key), Value: h.Value})
-	}
-	return out
-}
-
-// reset empties the batch, keeps its slices and gives its chunks back.
-func (b *batch) reset(pool *chunkPool) {
-	pool.put(b.chunks)
-	clear(b.records)
-	clear(b.headers)
-	clear(b.chunks)
-	*b = batch{
-		records: b.records[:0], headers: b.headers[:0], headerEnds: b.headerEnds[:0], chunks: b.chunks[:0],
-		pointers: b.pointers[:0], headerPointers: b.headerPointers[:0],
-	}
-}
-
-var codecs = map[Compression]sarama.CompressionCodec{
-	None: sarama.CompressionNone, GZIP: sarama.CompressionGZIP, Snappy: sarama.CompressionSnappy, LZ4: sarama.CompressionLZ4, Zstd: sarama.CompressionZSTD,
-}
-
-func (c *ProducerConfig) level() int {
-	switch {
-	case c.Compression == Zstd:
-		return c.ZstdLevel
-	case c.Compression == GZIP && c.GzipLevel >= 0:
-		return c.GzipLevel
-	}
-	return sarama.CompressionLevelDefault
-}
-
-// chunkPool keeps chunks and emptied batches for the next ones. Not safe for concurrent use: the producer's mutex guards it.
-type chunkPool struct {
-	chunks  [][]byte
-	most    int // chunks kept
-	batches []*batch
-}
-
-func (p *chunkPool) get() []byte {
-	if n := len(p.chunks); n > 0 {
-		c := p.chunks[n-1]
-		p.chunks = p.chunks[:n-1]
-		return c
-	}
-	return make([]byte, chunkBytes)
-}
-
-func (p *chunkPool) put(chunks [][]byte) {
-	p.chunks = append(p.chunks, chunks[:min(len(chunks), max(0, p.most-len(p.chunks)))]...)
-}
-
-func (p *chunkPool) batch() *batch {
-	if n := len(p.batches); n > 0 {
-		b := p.batches[n-1]
-		p.batches = p.batches[:n-1]
-		return b
-	}
-	return new(batch)
-}
-
-// keptBatches is enough for a few partitions under load; beyond it the collector has them.
-const keptBatches = 32
-
-func (p *chunkPool) recycle(b *batch) {
-	b.reset(p)
-	if len(p.batches) < keptBatches {
-		p.batches = append(p.batches, b)
-	}
+	field := d.p[:n:n]
+	d.p = d.p[n:]
+	return field
 }

@@ -43,6 +43,7 @@ type Producer struct {
 	active     []*partition
 	senders    map[int32]*sender
 	pool       chunkPool
+	outbox     outbox
 	buffered   int64
 	sent       uint64
 	producerID int64 // written by identify, before the first sender starts
@@ -53,7 +54,16 @@ type Producer struct {
 	changed    broadcast
 	stats      producerCounts
 	lookedUp   time.Time // topics, last
+	clock      time.Time // for the records that come one upon the other: looking costs a fortieth of a drain
+	clockFor   int       // as many more
 }
+
+// clockRecords take less than a millisecond when nobody waits between them. Who waits calls Flush or finds no open batch, unless linger.ms is
+// beyond mostCoarse.
+const (
+	clockRecords = 64
+	mostCoarse   = 10 * time.Millisecond
+)
 
 type phase uint8
 
@@ -71,8 +81,10 @@ type topic struct {
 	parts  []*partition // nil: not known yet
 	sticky int          // index of the partition for records without key
 	since  time.Time    // when it was asked for
-	stale  bool         // some leader is not known or was wrong
-	err    error        // why its partitions cannot be known
+	// expected: no record has come for it yet, so that it was in vain for nobody if it is not found.
+	expected bool
+	stale    bool  // some leader is not known or was wrong
+	err      error // why its partitions cannot be known
 }
 
 // partition is what the producer has for one partition. Its records are in flight, queued and open, in this order.
@@ -122,7 +134,6 @@ func NewProducer(c Config) *Producer {
 		lookup:   make(chan struct{}, 1),
 		topics:   make(map[string]*topic),
 		senders:  make(map[int32]*sender), producerID: -1, epoch: -1,
-		pool: chunkPool{most: keptChunks},
 	}
 	if c.Producer.TransactionalID != "" {
 		p.cfg.Producer.Idempotent, p.cfg.Producer.Acks = true, AcksAll
@@ -132,15 +143,12 @@ func NewProducer(c Config) *Producer {
 	return p
 }
 
-// keptChunks is 8 MiB: what a few partitions under load have open and in flight.
-const keptChunks = 128
-
 // Run sends until ctx ends (nil) or a record finally fails. When ctx ends it still waits for acknowledgements, for CloseTimeout at
 // the most; a transaction that was not committed is aborted instead. It is called once.
 func (p *Producer) Run(parent context.Context) error {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent)) // ends connections; parent's end only begins the drain
 	defer cancel(nil)
-	client, err := open(ctx, p.cfg)
+	client, err := open(ctx, p.cfg, p.outbox.wrap)
 	if err != nil {
 		p.end(err)
 		return err
@@ -266,11 +274,13 @@ func (p *Producer) Send(ctx context.Context, r *kafka.Record) error {
 		b = nil
 	}
 	p.sent++
-	now := time.Now()
-	if b == nil {
-		b = p.openBatch(part, now)
+	if p.clockFor--; b == nil || p.clockFor < 0 || p.cfg.Producer.Linger > mostCoarse {
+		p.clock, p.clockFor = time.Now(), clockRecords
 	}
-	p.buffered += b.add(&p.pool, r, size, now.UnixMilli())
+	if b == nil {
+		b = p.openBatch(part, p.clock)
+	}
+	p.buffered += b.add(&p.pool, r, size, p.clock.UnixMilli())
 	p.stats.MostRecord = max(p.stats.MostRecord, int64(size))
 	if b.size >= p.cfg.Producer.BatchBytes {
 		p.seal(part)
@@ -293,6 +303,9 @@ func (p *Producer) await(ctx context.Context, name string) (*topic, error) {
 		t = &topic{name: name, since: time.Now()}
 		p.topics[name] = t
 	}
+	if t.expected {
+		t.expected, t.since, t.err = false, time.Now(), nil
+	}
 	switch {
 	case t.err != nil:
 		delete(p.topics, name) // asked for anew the next time
@@ -306,6 +319,7 @@ func (p *Producer) await(ctx context.Context, name string) (*topic, error) {
 		return t, nil
 	}
 	full, began := t.parts != nil, time.Now()
+	p.clockFor = 0
 	p.stats.waiting++
 	err := p.changed.wait(ctx, &p.mu)
 	p.stats.waiting--
@@ -356,7 +370,7 @@ func (p *Producer) closeOpen(part *partition) {
 	part.open = nil
 	if p.cfg.Producer.Idempotent {
 		b.sequence = part.sequence
-		part.sequence = addSequence(part.sequence, len(b.records))
+		part.sequence = addSequence(part.sequence, b.count)
 	} else {
 		b.sequence = -1
 	}
@@ -389,15 +403,23 @@ func (p *Producer) offer(part *partition) {
 	}
 }
 
-// Flush sends what is queued without waiting for more. It does not wait for the acknowledgements.
+// Flush sends what is queued without waiting for more, but for a crowd of small batches, which goes a little later. It does not wait for the
+// acknowledgements.
 func (p *Producer) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.flushLocked()
+	p.flushBut(true)
 }
 
-func (p *Producer) flushLocked() {
+func (p *Producer) flushLocked() { p.flushBut(false) }
+
+// flushBut lets what lingers go, crowds too or not.
+func (p *Producer) flushBut(crowds bool) {
+	p.clockFor = 0 // nothing waits
 	for _, s := range p.senders {
+		if crowds && s.crowd.hold > 0 {
+			continue
+		}
 		for _, part := range s.pending {
 			if part.open != nil {
 				part.open.flush = true

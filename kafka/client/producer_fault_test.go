@@ -72,9 +72,9 @@ func (c *flakyConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// TestProducerKeepsOrderWhateverBreaks: connections break between request and acknowledgement, and the broker answers errors that may and may
+// TestTrap40OrderWhateverBreaks: connections break between request and acknowledgement, and the broker answers errors that may and may
 // not have stored the batch; every record is there once and in order.
-func TestProducerKeepsOrderWhateverBreaks(t *testing.T) {
+func TestTrap40OrderWhateverBreaks(t *testing.T) {
 	const partitions, records = 3, 6000
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -146,8 +146,8 @@ func refuseProduce(req *kmsg.ProduceRequest, code func(topic string, partition i
 	return res
 }
 
-// TestProducerDoesNotCountPastAFailedRecord: one partition refuses one batch for good; later records of others do not count.
-func TestProducerDoesNotCountPastAFailedRecord(t *testing.T) {
+// TestTrap23FailedRecordIsNotCountedPast: one partition refuses one batch for good; later records of others do not count.
+func TestTrap23FailedRecordIsNotCountedPast(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		code      int16

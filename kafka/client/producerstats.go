@@ -52,12 +52,12 @@ func (s *producerCounts) taken(b *batch) {
 // again counts a batch that is sent once more.
 func (s *producerCounts) again(b *batch) {
 	s.Retries++
-	s.Retried += uint64(len(b.records))
-	b.part.topic.counts.Retried += uint64(len(b.records))
+	s.Retried += uint64(b.count)
+	b.part.topic.counts.Retried += uint64(b.count)
 }
 
 func (s *producerCounts) complete(b *batch) {
-	n, size := uint64(len(b.records)), uint64(b.size)
+	n, size := uint64(b.count), uint64(b.size)
 	s.Records += n
 	s.Bytes += size
 	s.Batches++
@@ -72,8 +72,8 @@ func (s *producerCounts) throttled(d time.Duration) {
 }
 
 func (s *producerCounts) refused(b *batch) {
-	s.Refused += uint64(len(b.records))
-	b.part.topic.counts.Refused += uint64(len(b.records))
+	s.Refused += uint64(b.count)
+	b.part.topic.counts.Refused += uint64(b.count)
 }
 
 // waited counts what a Send has waited: for memory, or for the topic.

@@ -19,16 +19,23 @@ type sender struct {
 	pending  []*partition  // with records not in flight
 	inFlight int
 	next     time.Time // a batch that is not full waits until then
-	broken   bool      // the connection is to be closed
-	idle     bool      // sleeps until it is woken
+	crowd    crowd
+	broken   bool // the connection is to be closed
+	idle     bool // sleeps until it is woken
 
-	conn *sarama.Broker // used last; the goroutine's own
+	// The goroutine's own.
+	conn *sarama.Broker // used last
+	pack packer
 }
 
 // request is batches on their way, at most one of a partition.
 type request struct {
-	batches []*batch
-	bytes   int
+	batches     []*batch
+	bytes       int
+	acks        sarama.RequiredAcks
+	timeoutMs   int32
+	codec       int16
+	transaction string // transactional id; "": none
 }
 
 // send is the sender's loop. While there is nothing to do it sleeps without a timer.
@@ -47,6 +54,11 @@ func (p *Producer) send(ctx context.Context, client sarama.Client, s *sender) er
 			if err := p.dispatch(client, s, req); err != nil {
 				return err
 			}
+			continue
+		}
+		if done, err := p.packAhead(s); err != nil {
+			return err
+		} else if done {
 			continue
 		}
 		if wait > 0 {
@@ -127,8 +139,9 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	rest := append(keep, again...)
 	clear(s.pending[min(len(rest), len(s.pending)):])
 	s.pending = rest
+	s.crowd.add(len(r.batches), r.bytes)
 	if due && !full {
-		s.next = now.Add(p.cfg.Producer.Linger)
+		s.next = now.Add(max(p.cfg.Producer.Linger, s.crowd.over()))
 	}
 	if len(r.batches) == 0 {
 		if !due {
@@ -168,6 +181,9 @@ func (p *Producer) ready(part *partition, s *sender, now time.Time) (hold time.D
 	if now.Before(part.retryAt) {
 		return part.retryAt.Sub(now), false
 	}
+	if len(part.queue) > 0 && part.queue[0].form == packing { // by the leader before this one
+		return 0, false
+	}
 	return 0, p.txn == nil || p.txn.admits(part)
 }
 
@@ -176,9 +192,8 @@ func (p *Producer) takeOff(part *partition, s *sender, b *batch) {
 	part.flight = append(part.flight, b)
 	part.flightBy, part.draining = s, false
 	if b.attempts++; b.attempts == 1 {
-		b.seal(&p.cfg.Producer, p.producerID, p.epoch)
+		b.producer, b.epoch, b.transactional = p.producerID, p.epoch, p.txn != nil
 		p.stats.taken(b)
-		b.wire.IsTransactional = p.txn != nil
 	} else {
 		p.stats.again(b)
 	}
@@ -194,38 +209,101 @@ func (*leaseError) Error() string {
 }
 func (*leaseError) Retriable() bool { return true }
 
-// dispatch encodes, compresses and writes.
+// packAhead compresses a batch that has to wait, while there is nothing to send: a queue takes a fraction of the memory then.
+func (p *Producer) packAhead(s *sender) (done bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.unpacked(s)
+	if b == nil {
+		return false, nil
+	}
+	b.form = packing
+	p.mu.Unlock()
+	out, err := s.pack.pack(&b.body)
+	p.mu.Lock()
+	if err != nil {
+		return false, err
+	}
+	p.finishPacking(s, b, out)
+	return true, nil
+}
+
+// finishPacking gives the batch its compressed bytes.
+func (p *Producer) finishPacking(s *sender, b *batch, out pile) {
+	p.pool.put(&b.body)
+	b.body, b.form = out, packed
+	switch {
+	case b.dropped:
+		p.pool.recycle(b)
+	case b.part.sender != nil && b.part.sender != s: // it may wait for this batch
+		wake(b.part.sender.wake)
+	}
+}
+
+// mostOpen is how many bytes of open batches wait for a broker as they are; of more, the largest is closed to be compressed. With few partitions
+// there is never more: it takes a hundred that share buffer.memory.
+const mostOpen = 4 << 20
+
+// unpacked is a batch that waits and is not compressed, if it ever is.
+func (p *Producer) unpacked(s *sender) *batch {
+	if p.cfg.Producer.Compression == None || p.err != nil {
+		return nil
+	}
+	open := 0
+	var largest *partition
+	for _, part := range s.pending {
+		for _, b := range part.queue {
+			if b.form == plain {
+				return b
+			}
+		}
+		if b := part.open; b != nil {
+			if open += b.body.room; largest == nil || b.body.room > largest.open.body.room {
+				largest = part
+			}
+		}
+	}
+	if open <= mostOpen || s.inFlight < p.cfg.Producer.MaxInFlight || largest.open.body.room < chunkBytes {
+		return nil
+	}
+	b := largest.open
+	p.closeOpen(largest)
+	return b
+}
+
+// dispatch compresses and writes.
 func (p *Producer) dispatch(client sarama.Client, s *sender, r *request) error {
 	if lease := p.cfg.Producer.Lease; lease != nil && !lease() {
 		return ErrNoLease
 	}
-	wire := &sarama.ProduceRequest{
-		Version:      10, // sarama lowers it to what the broker offers
-		RequiredAcks: sarama.WaitForAll,
-		Timeout:      int32(p.cfg.RequestTimeout.Milliseconds()),
-	}
+	r.acks, r.timeoutMs, r.codec = sarama.WaitForAll, int32(p.cfg.RequestTimeout.Milliseconds()), codecs[p.cfg.Producer.Compression]
 	if p.cfg.Producer.Acks == AcksLeader {
-		wire.RequiredAcks = sarama.WaitForLocal
+		r.acks = sarama.WaitForLocal
 	}
 	if p.txn != nil {
-		wire.TransactionalID = &p.txn.id
+		r.transaction = p.txn.id
 	}
 	for _, b := range r.batches {
-		wire.AddBatch(b.part.topic.name, b.part.id, &b.wire)
+		if b.form == packed || r.codec == 0 {
+			continue
+		}
+		out, err := s.pack.pack(&b.body)
+		if err != nil {
+			return err
+		}
+		p.pool.put(&b.body)
+		b.body, b.form = out, packed
 	}
+	name, done := p.outbox.put(r)
+	defer done()
 	broker, err := client.Broker(s.broker)
 	if err == nil {
 		s.conn = broker
-		err = broker.AsyncProduce(wire, func(res *sarama.ProduceResponse, err error) { p.answered(s, r, res, err) })
+		err = broker.AsyncProduce(wireOf(r, &name), func(res *sarama.ProduceResponse, err error) { p.answered(s, r, res, err) })
 	}
-	if err == nil {
-		return nil
+	if err != nil {
+		p.answered(s, r, nil, err)
 	}
-	var encoding sarama.PacketEncodingError
-	if errors.As(err, &encoding) {
-		return fmt.Errorf("encode %d batches of %d bytes, the first for topic %q: %w", len(r.batches), r.bytes, r.batches[0].part.topic.name, err)
-	}
-	p.answered(s, r, nil, err)
 	return nil
 }
 
@@ -330,22 +408,26 @@ func (p *Producer) again(b *batch, err error) {
 // tooLarge halves the batch; its numbers stay, so that the order does.
 func (p *Producer) tooLarge(b *batch, err error) {
 	part := b.part
-	n := len(b.records)
+	n := b.count
 	if n == 1 {
-		r := b.record(0)
 		p.restore(b)
-		p.fail(&kafka.RecordTooLargeError{Topic: r.Topic, Key: slices.Clone(r.Key), Bytes: b.size - batchHead - recordHead, Err: plainText(err)})
+		var key []byte
+		readErr := b.recover(p.cfg.Producer.Compression, func(_ int, r *kafka.Record) { key = slices.Clone(r.Key) })
+		p.fail(errors.Join(&kafka.RecordTooLargeError{Topic: part.topic.name, Key: key, Bytes: b.size - batchHead - recordHead, Err: plainText(err)}, readErr))
 		return
 	}
-	second := p.pool.batch()
-	first := p.pool.batch()
-	for i := range n {
+	first, second := p.pool.batch(), p.pool.batch()
+	readErr := b.recover(p.cfg.Producer.Compression, func(i int, r *kafka.Record) {
 		half := first
 		if i >= n/2 {
 			half = second
 		}
-		r := b.record(i)
-		p.buffered += half.add(&p.pool, &r, sizeOf(&r), 0)
+		p.buffered += half.add(&p.pool, r, sizeOf(r), 0)
+	})
+	if readErr != nil {
+		p.restore(b)
+		p.fail(fmt.Errorf("halve a batch for topic %q partition %d, which is too large for the broker: %w", part.topic.name, part.id, readErr))
+		return
 	}
 	first.part, first.first, first.created, first.sequence = part, b.first, b.created, b.sequence
 	second.part, second.first, second.created, second.sequence = part, b.first+uint64(n/2), b.created, b.sequence

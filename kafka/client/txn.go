@@ -190,7 +190,9 @@ func (p *Producer) discard() (flying bool) {
 		}
 		for _, b := range part.queue {
 			p.buffered -= b.charged
-			p.pool.recycle(b)
+			if b.dropped = true; b.form != packing {
+				p.pool.recycle(b)
+			}
 		}
 		clear(part.queue)
 		part.queue = part.queue[:0]
