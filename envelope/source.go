@@ -35,31 +35,11 @@ type Source struct {
 // writeSource writes the source block of a change of a table; both names are empty for logical decoding messages.
 func (e *Encoder) writeSource(w schema.Writer, at *Source, schemaName, table string) {
 	w.BeginStruct()
-	w.String(e.cfg.Version)
-	w.String("postgresql")
-	w.String(e.cfg.TopicPrefix)
-	w.Int(floorDiv(int64(at.Micros), 1000))
-	if at.Snapshot == cdc.NotSnapshot {
-		w.Null() // Debezium leaves it unset; converters print the default
-	} else {
-		w.String(at.Snapshot.String())
-	}
-	w.String(e.cfg.Database)
-	e.sequence = at.appendSequence(e.sequence[:0])
-	w.Text(e.sequence)
-	w.Int(int64(at.Micros))
-	w.Int(int64(at.Micros)*1000 + at.Nanos)
-	w.String(schemaName)
-	w.String(table)
-	writeIf(w, at.HasTx, at.TxID)
+	e.writeSourceHead(w, at)
+	e.writeSequence(w, at)
+	writeSourceMiddle(w, at, schemaName, table)
 	writeIf(w, at.HasLSN, int64(at.LSN))
-	writeIf(w, at.HasXmin, at.Xmin)
-	if at.Origin == "" {
-		w.Null()
-	} else {
-		w.String(at.Origin)
-	}
-	writeIf(w, at.HasOriginLSN, int64(at.OriginLSN))
+	writeSourceTail(w, at)
 	w.EndStruct()
 }
 

@@ -130,54 +130,88 @@ func BenchmarkAvroEnvelopeFromValue(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
 
-func BenchmarkAvroRead(b *testing.B) {
-	s, v := bikeEnvelope(b)
-	w := avroSerializerFor(b, s)
+// avroRead reads the bike store's envelope at each call.
+func avroRead(tb testing.TB) (read func(), size int) {
+	s, v := bikeEnvelope(tb)
+	w := avroSerializerFor(tb, s)
 	v.WriteTo(w.Begin(nil))
 	data, err := w.End()
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	a, err := avroFrom(s, plainAvro)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	r, err := newAvroReader(a, plainAvro)
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	into := schema.NewBuilder(r.Schema())
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		into.Reset()
 		if err := r.Read(data[framingSize:], into); err != nil {
-			b.Fatal(err)
+			tb.Fatal(err)
 		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+	}, len(data)
 }
 
-func benchmarkJSONRead(b *testing.B, schemas string) {
-	s, v := bikeEnvelope(b)
-	w := jsonSerializerFor(b, s, schemas)
+// jsonRead is avroRead of JSON.
+func jsonRead(tb testing.TB, schemas string) (read func(), size int) {
+	s, v := bikeEnvelope(tb)
+	w := jsonSerializerFor(tb, s, schemas)
 	v.WriteTo(w.Begin(nil))
 	data, err := w.End()
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	c, _ := New(JSONClass, map[string]string{"schemas.enable": schemas}, false, Env{})
+	return func() {
+		if _, _, err := c.Deserialize(tb.Context(), "t", data); err != nil {
+			tb.Fatal(err)
+		}
+	}, len(data)
+}
+
+func benchmarkRead(b *testing.B, read func(), size int) {
+	b.SetBytes(int64(size))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := c.Deserialize(b.Context(), "t", data); err != nil {
-			b.Fatal(err)
-		}
+		read()
 	}
-	b.SetBytes(int64(len(data)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "changes/s")
 }
 
-func BenchmarkJSONRead(b *testing.B)           { benchmarkJSONRead(b, "false") }
-func BenchmarkJSONReadWithSchema(b *testing.B) { benchmarkJSONRead(b, "true") }
+func BenchmarkAvroRead(b *testing.B) {
+	read, size := avroRead(b)
+	benchmarkRead(b, read, size)
+}
+
+func BenchmarkJSONRead(b *testing.B) {
+	read, size := jsonRead(b, "false")
+	benchmarkRead(b, read, size)
+}
+
+func BenchmarkJSONReadWithSchema(b *testing.B) {
+	read, size := jsonRead(b, "true")
+	benchmarkRead(b, read, size)
+}
+
+// What is read with a schema takes its memory from an arena, a piece of which serves several rows. Without one, objects become maps of their own.
+func TestReadAllocs(t *testing.T) {
+	avro, _ := avroRead(t)
+	plain, _ := jsonRead(t, "false")
+	withSchema, _ := jsonRead(t, "true")
+	for _, c := range []struct {
+		name string
+		read func()
+		most float64
+	}{{"avro", avro, 0}, {"json", plain, 14}, {"json with schema", withSchema, 0}} {
+		if got := testing.AllocsPerRun(1000, c.read); got > c.most {
+			t.Errorf("%s: %v allocations per row, want %v at most", c.name, got, c.most)
+		}
+	}
+}
 
 // The writers allocate nothing per row when the buffer they are given is large enough.
 func TestWriteAllocs(t *testing.T) {

@@ -66,9 +66,11 @@ func javaDigits(room []byte, v float64, bits int) (digits []byte, exp int) {
 	room = strconv.AppendFloat(room, math.Abs(v), 'e', -1, bits) // d.ddde±xx
 	if len(room) > 1 && room[1] == 'e' {
 		// One digit: Java takes the nearest decimal of two digits (4.9E-324, where 5E-324 would do).
-		two := strconv.AppendFloat(nil, math.Abs(v), 'e', 1, bits)
-		if back, err := strconv.ParseFloat(string(two), bits); err == nil && back == math.Abs(v) {
-			room = two
+		var other [32]byte
+		if two := strconv.AppendFloat(other[:0], math.Abs(v), 'e', 1, bits); two[2] != '0' { // d.0 says no more than d
+			if back, err := strconv.ParseFloat(string(two), bits); err == nil && back == math.Abs(v) {
+				room = append(room[:0], two...)
+			}
 		}
 	}
 	e := len(room) - 1
