@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ import (
 type options struct {
 	parts    []string
 	systems  []string
+	loads    *regexp.Regexp // names of the loads that are measured; nil: all
+	resume   bool
 	runs     int
 	scale    float64
 	out      string // folder of the report
@@ -36,8 +39,11 @@ func (o *options) needs(parts ...string) bool {
 	return slices.ContainsFunc(parts, func(p string) bool { return slices.Contains(o.parts, p) })
 }
 
-// scaled is a number of changes, rows or tables at the scale asked for.
-func (o *options) scaled(n int) int { return max(1, int(float64(n)*o.scale)) }
+// wantsLoad tells whether a load is measured.
+func (o *options) wantsLoad(name string) bool { return o.loads == nil || o.loads.MatchString(name) }
+
+// scaled is a number of changes or rows at the scale asked for, but not so few that the fastest is done before it can be watched.
+func (o *options) scaled(n, least int) int { return max(least, int(float64(n)*o.scale)) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,6 +64,8 @@ func parse(args []string) (options, error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("parts", strings.Join(partNames(), ","), "`LIST` of what is measured")
 	systems := flags.String("systems", strings.Join([]string{string(tandem), string(recvlogical), string(kafkaConnect)}, ","), "`LIST` of who takes part")
+	loads := flags.String("loads", "", "`REGEXP` of the names of the loads that are measured, in parts that have several; the report shows no others then")
+	flags.BoolVar(&o.resume, "resume", false, "leave out parts that benchmarks.json holds complete, by the same tandem at the same scale and with as many runs")
 	flags.IntVar(&o.runs, "runs", 3, "`N` runs of each, of which the median counts")
 	flags.Float64Var(&o.scale, "scale", 1, "`F` times the changes, rows and seconds")
 	flags.StringVar(&o.out, "out", "docs", "`DIR` of benchmarks.md, .svg and .json")
@@ -67,6 +75,12 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.patience, "patience", 20*time.Minute, "`TIME` that one run may take")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if *loads != "" {
+		var err error
+		if o.loads, err = regexp.Compile(*loads); err != nil {
+			return o, fmt.Errorf("-loads: %w", err)
+		}
 	}
 	o.parts, o.systems = strings.Split(*only, ","), strings.Split(*systems, ",")
 	if o.quick {
@@ -118,10 +132,9 @@ func measureAll(ctx context.Context, args []string) (err error) {
 	if b.results.Machine, err = b.describe(ctx); err != nil {
 		return err
 	}
-	for _, p := range parts {
-		if !o.needs(p.name) {
-			continue
-		}
+	wanted := slices.DeleteFunc(slices.Clone(parts), func(p part) bool { return !o.needs(p.name) || b.has(&p) })
+	b.estimate(wanted)
+	for _, p := range wanted {
 		if err := b.measurePart(ctx, p); err != nil {
 			return fmt.Errorf("measure %s: %w", p.name, err)
 		}

@@ -56,7 +56,10 @@ var (
 		number("of it anonymous", "%.0f", func(s *sample) float64 { return s.Anon }),
 		number("file-backed", "%.0f", func(s *sample) float64 { return s.File }),
 	}
-	drainColumns    = slices.Concat(rate("changes"), []column{cpuColumn, perMillion("CPU-s of the server's sender", func(s *sample) float64 { return s.ServerCPU })}, memoryColumns, []column{startColumn})
+	drainColumns  = slices.Concat(rate("changes"), []column{cpuColumn, perMillion("CPU-s of the server's sender", func(s *sample) float64 { return s.ServerCPU })}, memoryColumns, []column{startColumn})
+	growthColumns = slices.Concat(drainColumns, []column{{"MB of WAL/s", func(r *row, m, _ *sample) string {
+		return shown("%.1f", m.Rate*float64(r.Bytes)/float64(max(1, r.Work))/1e6)
+	}}})
 	snapshotColumns = slices.Concat(rate("rows"), []column{cpuColumn}, memoryColumns, []column{startColumn})
 	sinkColumns     = snapshotColumns
 	latencyColumns  = slices.Concat([]column{
@@ -138,6 +141,7 @@ func markdown(r *results) string {
 	for _, name := range slices.Sorted(maps.Keys(r.Machine.Versions)) {
 		fmt.Fprintf(&b, "| %s | %s |\n", name, r.Machine.Versions[name])
 	}
+	b.WriteString("\n## Targets\n\nWhat tandem is meant to reach, by the tables below.\n\n" + targetTable(r))
 	b.WriteString("\n![The first part as a chart](benchmarks.svg)\n")
 	for i := range parts {
 		p := &parts[i]

@@ -127,7 +127,54 @@ func TestParseOptions(t *testing.T) {
 		t.Errorf("parse(-quick) = %+v, %v, want the drain of tandem and pg_recvlogical", o, err)
 	}
 	o, err = parse(nil)
-	if err != nil || !slices.Equal(o.parts, partNames()) || o.scaled(1000) != 1000 {
+	if err != nil || !slices.Equal(o.parts, partNames()) || o.scaled(1000, 1) != 1000 || o.scaled(10, 20) != 20 {
 		t.Errorf("parse() = %+v, %v, want everything", o, err)
+	}
+}
+
+func TestTargetsSayWhatWasReached(t *testing.T) {
+	r := newResults()
+	drain := func(load, contender string, f format, m sample) row {
+		return row{Load: load, Contender: contender, Format: string(f), Work: 1000, Runs: []sample{m}}
+	}
+	r.Sections["drain"] = &section{Rows: []row{
+		drain("mix", "tandem", avro, sample{Rate: 1200, CPU: 1, Peak: 81, First: 0.5}),
+		drain("mix", "Debezium, tuned", avro, sample{Rate: 100, CPU: 17.9, Peak: 1700}),
+		drain("mix", "pg_recvlogical", "", sample{Rate: 900}),
+	}}
+	wide := func(columns int, bytes int64, rate float64) row {
+		w := drain(wideRows(1, columns).name, "tandem", avro, sample{Rate: rate})
+		w.Bytes = bytes
+		return w
+	}
+	r.Sections["growth"] = &section{Rows: []row{
+		wide(10, 1000, 500), wide(100, 10_000, 50),
+		drain(manyTables(4, 10).name, "tandem", avro, sample{Rate: 100}), drain(manyTables(2000, 10).name, "tandem", avro, sample{Rate: 79}),
+		drain(oneMillion, "tandem", avro, sample{Rate: 100}), drain(tenMillion, "tandem", avro, sample{Rate: 90}),
+		drain(hugeTransaction(1).name, "tandem", avro, sample{Peak: 80}),
+	}}
+	r.Sections["loads"] = &section{Rows: []row{drain(manyTables(100, 10).name, "tandem", avro, sample{Peak: 79})}}
+	r.Sections["end"] = &section{Rows: []row{
+		drain("mix", "tandem", avro, sample{Rate: 100}), drain("mix", sourceHalf, avro, sample{Rate: 300}), drain("mix", sinkHalf, avro, sample{Rate: 131}),
+	}}
+	got := targetTable(r)
+	for _, want := range []string{
+		"| 12 × Debezium tuned | 12.00 × | yes |",
+		"| 1.5 × pg_recvlogical | 1.33 × | no |",
+		"| 1/18 of Debezium tuned | 1/17.9 | no |",
+		"| 1/20 of Debezium tuned | 1/21.0 | yes |",
+		"| peak RSS: drain, Avro | 80 MB | 81 MB | no |",
+		"| peak RSS: 100 tables | 80 MB | 79 MB | yes |",
+		"| peak RSS: one transaction of 5,000,000 rows | 80 MB | 80 MB | yes |",
+		"| 0.5 s | 0.50 s | yes |",
+		"| 1.3 × that of the slower half | 1.31 × | no |",
+		"| 0.9 × that at 1,000,000 | 0.90 × | yes |",
+		"| 0.8 × that of 4 | 0.79 × | no |",
+		"| those of 10 columns | 1.00 × | yes |",
+		"| 15 × Debezium | – | not measured |",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
 	}
 }

@@ -51,18 +51,21 @@ type row struct {
 	Load      string   `json:"load"`
 	Contender string   `json:"contender"`
 	Format    string   `json:"format,omitempty"`
-	Work      int64    `json:"work"` // changes, rows or transactions
+	Work      int64    `json:"work"`            // changes, rows or transactions
+	Bytes     int64    `json:"bytes,omitempty"` // of WAL
 	Runs      []sample `json:"runs,omitempty"`
 	Failed    string   `json:"failed,omitempty"` // why there is nothing else
 }
 
 // section is a part's results.
 type section struct {
-	When  time.Time         `json:"when"`
-	Took  float64           `json:"took"` // s
-	Scale float64           `json:"scale"`
-	Rows  []row             `json:"rows"`
-	Loads map[string]string `json:"loads"` // what each is
+	When  time.Time `json:"when"`
+	Took  float64   `json:"took"` // s
+	Scale float64   `json:"scale"`
+	// Version is tandem's, by its own word.
+	Version string            `json:"version,omitempty"`
+	Rows    []row             `json:"rows"`
+	Loads   map[string]string `json:"loads"` // what each is
 }
 
 // results are those of all parts, and where they were measured.

@@ -16,7 +16,14 @@ first row that is seen in the target to the last; afterwards number and checksum
 INSERT … SELECT … ON CONFLICT DO UPDATE on one connection, of as many rows, from tables that are in the target already.`
 
 const endAbout = `Source and sink in one worker: the mix of a shop from the copy of a slot, through Kafka, into empty tables of another server. The time runs from the first row
-that is seen in the target to the last, start to first from the start of the process to that first row.`
+that is seen in the target to the last, start to first from the start of the process to that first row. Its two halves are measured beside it, each alone: the
+source until the last record is in Kafka, the sink from records that are there.`
+
+// Halves of what is measured end to end.
+const (
+	sourceHalf = "tandem, the source alone"
+	sinkHalf   = "tandem, the sink alone"
+)
 
 // setwise is the contender that is the server itself.
 const setwise = "upsert inside the server"
@@ -26,7 +33,7 @@ const targetDatabase = "bench_target"
 
 // sinkPart fills topics by tandem, once for each format, and has everybody apply them.
 func (b *bench) sinkPart(ctx context.Context, s *section) (err error) {
-	l := bikeStore(b.scaled(200_000))
+	l := bikeStore(b.scaled(200_000, leastCustomers))
 	w, err := b.writeLoad(ctx, l)
 	if err != nil {
 		return err
@@ -71,18 +78,34 @@ func (b *bench) fill(ctx context.Context, w *written, c *contender) (topics []st
 
 // endPart has source and sink in one worker.
 func (b *bench) endPart(ctx context.Context, s *section) (err error) {
-	l := bikeStore(b.scaled(200_000))
+	l := bikeStore(b.scaled(200_000, leastCustomers))
 	w, err := b.writeLoad(ctx, l)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, b.forget(ctx, w)) }()
 	s.Loads[l.name] = grouped(int64(l.changes())) + " changes"
+	of := func(name string, f format) row {
+		return row{Load: l.name, Contender: name, Format: string(f), Work: int64(l.changes())}
+	}
 	var trials []trial
+	if b.wants(tandem) {
+		half := ours(avro)
+		half.name = "records"
+		topics, err := b.fill(ctx, w, &half)
+		if err != nil {
+			return fmt.Errorf("fill the topics: %w", err)
+		}
+		defer func() { err = errors.Join(err, b.dropTopics(context.WithoutCancel(ctx), topics)) }()
+		alone := ours(avro)
+		alone.name = sourceHalf
+		trials = append(trials,
+			trial{of(sourceHalf, avro), func(ctx context.Context) (sample, error) { return b.drain(ctx, w, &alone) }},
+			trial{of(sinkHalf, avro), func(ctx context.Context) (sample, error) { return b.apply(ctx, w, &half, nil, topics) }})
+	}
 	for _, c := range []contender{ours(avro), stock(avro)} {
 		if b.wants(c.system) {
-			trials = append(trials, trial{row{Load: l.name, Contender: c.name, Format: string(c.format), Work: int64(l.changes())},
-				func(ctx context.Context) (sample, error) { return b.endToEnd(ctx, w, &c) }})
+			trials = append(trials, trial{of(c.name, c.format), func(ctx context.Context) (sample, error) { return b.endToEnd(ctx, w, &c) }})
 		}
 	}
 	return b.measure(ctx, s, trials)

@@ -18,7 +18,7 @@ const copyOut = "COPY to nowhere"
 
 // snapshotPart is the tables of the shop.
 func (b *bench) snapshotPart(ctx context.Context, s *section) (err error) {
-	l := bikeStore(b.scaled(200_000))
+	l := bikeStore(b.scaled(200_000, leastCustomers))
 	w, err := b.writeLoad(ctx, l)
 	if err != nil {
 		return err

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-cdc/tandem/kafka/client"
 )
@@ -34,22 +33,22 @@ type watched struct {
 func (b *bench) watch(ctx context.Context, p *process, todo work, sender func(context.Context) (int, error)) (w watched, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, b.patience, fmt.Errorf("the contender has not come to its end within %s", b.patience))
 	defer cancel()
-	var begun []expectation
-	for _, e := range todo.expect[:min(firstTopics, len(todo.expect))] {
-		begun = append(begun, expectation{e.topic, 1})
-	}
+	begun, first := todo.expect[:min(firstTopics, len(todo.expect))], make([]expectation, 0, firstTopics)
 	if todo.round > 0 { // its last table is the last one to have rows
-		begun = []expectation{{todo.expect[len(todo.expect)-1].topic, 1}}
+		begun = todo.expect[len(todo.expect)-1:]
 	}
-	if err := b.reached(ctx, p, begun...); err != nil {
+	for _, e := range begun {
+		first = append(first, expectation{e.topic, 1})
+	}
+	if err := b.reached(ctx, p, 1, 1, first...); err != nil {
 		return w, fmt.Errorf("wait for the first record: %w", err)
 	}
 	w.first, w.firstCPU = time.Now(), p.usedCPU()
-	w.present = todo.round
-	if todo.round == 0 {
-		if w.present, err = b.records(ctx, begun); err != nil {
-			return w, err
-		}
+	if todo.round > 0 {
+		first = todo.expect
+	}
+	if w.present, err = b.records(ctx, first); err != nil {
+		return w, err
 	}
 	pid := 0
 	if sender != nil {
@@ -58,10 +57,12 @@ func (b *bench) watch(ctx context.Context, p *process, todo work, sender func(co
 		}
 		w.serverBefore, _ = cpuOf(pid) // 0 when there is none
 	}
-	for _, e := range todo.expect {
-		if err := b.reached(ctx, p, e); err != nil {
-			return w, fmt.Errorf("wait for the records of topic %q: %w", e.topic, err)
-		}
+	// The last table is the cheapest to watch, and when it is complete the others are, or soon will be.
+	if err = b.reached(ctx, p, lookShare, 1, todo.expect[len(todo.expect)-1]); err == nil {
+		err = b.reached(ctx, p, lookShare, len(todo.expect), todo.expect...)
+	}
+	if err != nil {
+		return w, fmt.Errorf("wait for the records: %w", err)
 	}
 	w.last, w.lastCPU = time.Now(), p.usedCPU()
 	w.after, _ = cpuOf(pid)
@@ -70,16 +71,20 @@ func (b *bench) watch(ctx context.Context, p *process, todo work, sender func(co
 
 // records is how many records topics hold together.
 func (b *bench) records(ctx context.Context, topics []expectation) (n int, err error) {
-	for _, t := range topics {
-		ends, err := b.admin.EndOffsets(ctx, t.topic, client.ReadUncommitted)
-		if err != nil {
-			return n, err
-		}
-		for _, end := range ends {
+	ends, err := b.admin.EndsOf(ctx, client.ReadUncommitted, names(topics)...)
+	for _, of := range ends {
+		for _, end := range of {
 			n += int(end)
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+func names(topics []expectation) (names []string) {
+	for _, t := range topics {
+		names = append(names, t.topic)
+	}
+	return names
 }
 
 // rate is how many of n records came in a second, from when the first was seen. When most had come by then there is nothing to measure.
@@ -96,95 +101,85 @@ type expectation struct {
 	records int
 }
 
-// reached waits until one of the topics holds its records.
-func (b *bench) reached(ctx context.Context, p *process, any ...expectation) error {
-	for {
+// reached waits until so many of the topics, which have one partition each, hold their records. Between two looks it waits share times as long as
+// a look takes.
+func (b *bench) reached(ctx context.Context, p *process, share time.Duration, many int, topics ...expectation) error {
+	var missing []expectation
+	for left := topics; ; left = missing {
 		began := time.Now()
-		var ends []int64
-		for _, e := range any {
-			at, err := b.admin.EndOffsets(ctx, e.topic, client.ReadUncommitted)
-			if err != nil {
-				return errors.Join(context.Cause(ctx), err)
+		ends, err := b.admin.EndsOf(ctx, client.ReadUncommitted, names(left)...)
+		if err != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+		missing = nil
+		for i, e := range left {
+			if ends[i][0] < int64(e.records) {
+				missing = append(missing, e)
 			}
-			if len(at) == 1 && at[0] >= int64(e.records) {
-				return nil
-			}
-			ends = append(ends, at...)
+		}
+		if len(topics)-len(missing) >= many {
+			return nil
 		}
 		if err := p.failed(); err != nil {
 			return err
 		}
-		pause := time.NewTimer(max(firstEvery, lookShare*time.Since(began)))
+		pause := time.NewTimer(max(firstEvery, share*time.Since(began)))
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			return fmt.Errorf("%w; topics %v hold %v records; last said: %s", context.Cause(ctx), any, ends, p.lastSaid())
+			return fmt.Errorf("%w; %d topics lack records, among them %v; last said: %s", context.Cause(ctx), len(missing), missing[0], p.lastSaid())
 		case <-pause.C:
 		}
 	}
 }
+
+// topicsAtOnce is how many topics are made or deleted by one request.
+const topicsAtOnce = 250
 
 // freshTopics makes the topics of a run, of one partition each; those of the run before are deleted.
 func (b *bench) freshTopics(ctx context.Context, topics []string) error {
 	if err := b.dropTopics(ctx, topics); err != nil {
 		return err
 	}
-	return b.eachTopic(ctx, topics, func(ctx context.Context, admin *client.Admin, t string) error {
-		_, err := admin.CreateTopic(ctx, client.NewTopic{Name: t, Partitions: 1, Replicas: 1})
-		return err
-	})
-}
-
-// topicClients share the topics: the broker answers one request of a client after the other, and thousands of topics take minutes so.
-const topicClients = 16
-
-// eachTopic calls f for all topics, some at the same time, each with a client that nobody else uses meanwhile.
-func (b *bench) eachTopic(ctx context.Context, topics []string, f func(context.Context, *client.Admin, string) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for k := range min(topicClients, len(topics)) {
-		g.Go(func() error {
-			config := client.DefaultConfig(client.ForAdmin)
-			config.Brokers = b.consumer.Brokers
-			admin := client.NewAdmin(config)
-			defer admin.Close()
-			for i := k; i < len(topics); i += topicClients {
-				if err := f(ctx, admin, topics[i]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+	for some := range slices.Chunk(topics, topicsAtOnce) {
+		var wanted []client.NewTopic
+		for _, name := range some {
+			wanted = append(wanted, client.NewTopic{Name: name, Partitions: 1, Replicas: 1})
+		}
+		if _, err := b.admin.CreateTopics(ctx, wanted...); err != nil {
+			return err
+		}
+		made := func() (bool, error) {
+			found, err := b.admin.TopicsNamed(ctx, some...)
+			return len(found) == len(some), err
+		}
+		if err := poll(ctx, time.Minute, made); err != nil {
+			return fmt.Errorf("wait until %d topics are made, %q first: %w", len(some), some[0], err)
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
 // dropTopics deletes those that there are, and waits until they are gone.
 func (b *bench) dropTopics(ctx context.Context, topics []string) error {
-	all, err := b.admin.Topics(ctx)
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool)
-	for _, t := range all {
-		there[t.Name] = true
-	}
-	var old []string
-	for _, t := range topics {
-		if there[t] {
-			old = append(old, t)
+	for some := range slices.Chunk(topics, topicsAtOnce) {
+		left := func() (old []string, err error) {
+			found, err := b.admin.TopicsNamed(ctx, some...)
+			for i := range found {
+				old = append(old, found[i].Name)
+			}
+			return old, err
 		}
-	}
-	if len(old) == 0 {
-		return nil
-	}
-	if err := b.admin.DeleteTopics(ctx, old...); err != nil {
-		return err
-	}
-	return b.eachTopic(ctx, old, func(ctx context.Context, admin *client.Admin, t string) error {
-		err := poll(ctx, time.Minute, func() (bool, error) { _, there, err := admin.Topic(ctx, t); return !there, err })
+		old, err := left()
+		if err == nil {
+			err = b.admin.DeleteTopics(ctx, old...)
+		}
 		if err != nil {
-			return fmt.Errorf("wait until topic %q is deleted: %w", t, err)
+			return err
 		}
-		return nil
-	})
+		if err := poll(ctx, time.Minute, func() (bool, error) { old, err = left(); return len(old) == 0, err }); err != nil {
+			return fmt.Errorf("wait until %d topics are deleted, %q first: %w", len(old), some[0], err)
+		}
+	}
+	return nil
 }
