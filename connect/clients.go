@@ -33,7 +33,7 @@ type clients interface {
 // this order.
 type clientOptions struct {
 	source, deadLetter, sink, reader, admin map[string]string
-	group                                   bool        // the worker is in a group: offsets stand in topics
+	offsetTopics                            bool        // offsets may stand in topics
 	lease                                   func() bool // of the source's producer; see client.ProducerConfig
 }
 
@@ -68,9 +68,9 @@ func (w *WorkerConfig) optionsFor(id TaskID, c *ConnectorConfig) clientOptions {
 			"enable.auto.commit": "false",
 			"max.poll.records":   "5000", // Kafka's 500 make statements too small for stores that take sets
 		}, w.Consumer, c.ConsumerOverride),
-		group:  w.Distributed != nil,
-		reader: merge(map[string]string{"client.id": fmt.Sprintf("connector-consumer-%s", id)}, w.Consumer, c.ConsumerOverride),
-		admin:  merge(map[string]string{"client.id": fmt.Sprintf("connector-adminclient-%s", id)}, w.Admin, c.AdminOverride),
+		offsetTopics: w.Distributed != nil || w.exactlyOnce(),
+		reader:       merge(map[string]string{"client.id": fmt.Sprintf("connector-consumer-%s", id)}, w.Consumer, c.ConsumerOverride),
+		admin:        merge(map[string]string{"client.id": fmt.Sprintf("connector-adminclient-%s", id)}, w.Admin, c.AdminOverride),
 	}
 }
 
@@ -95,7 +95,7 @@ func parseClients(o clientOptions, c *ConnectorConfig, kind Kind, log *slog.Logg
 	if kind == KindSource {
 		parse(&k.produce, o.source, client.ForProducer, c.ProducerOverride)
 		k.produce.Producer.Lease = o.lease
-		if o.group { // Kafka Connect does not look at these options before it uses them
+		if o.offsetTopics { // Kafka Connect does not look at these options before it uses them
 			k.parseOffsetClients(o, log)
 		}
 	} else {

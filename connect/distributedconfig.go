@@ -32,16 +32,22 @@ const (
 	ExactlyOnceEnabled   ExactlyOnce = "enabled"
 )
 
+// DeliveryConfig is what exactly-once delivery of sources needs. A worker of a group has it in any case, one alone if exactly.once.source.support says so.
+type DeliveryConfig struct {
+	Group       string
+	OffsetTopic StorageTopic
+	ExactlyOnce ExactlyOnce
+}
+
 // DistributedConfig holds what only a worker of a group has; start from DefaultDistributedConfig.
 type DistributedConfig struct {
-	Group                                 string
-	ConfigTopic, OffsetTopic, StatusTopic StorageTopic
+	DeliveryConfig
+	ConfigTopic, StatusTopic StorageTopic
 
 	Session, Heartbeat, Rebalance time.Duration
 	SyncTimeout, UnsyncBackoff    time.Duration
 	MaxDelay                      time.Duration // scheduled.rebalance.max.delay.ms
 	Protocol                      GroupProtocol
-	ExactlyOnce                   ExactlyOnce
 
 	KeyAlgorithm           string
 	KeySize                int // bits; 0: the algorithm's own
@@ -58,15 +64,19 @@ type StorageTopic struct {
 	Settings   map[string]string
 }
 
+func defaultDeliveryConfig() DeliveryConfig {
+	return DeliveryConfig{OffsetTopic: StorageTopic{Partitions: 25, Replicas: 3}, ExactlyOnce: ExactlyOnceDisabled}
+}
+
 // DefaultDistributedConfig is the only place of defaults.
 func DefaultDistributedConfig() DistributedConfig {
 	return DistributedConfig{
-		ConfigTopic: StorageTopic{Partitions: 1, Replicas: 3},
-		OffsetTopic: StorageTopic{Partitions: 25, Replicas: 3},
-		StatusTopic: StorageTopic{Partitions: 5, Replicas: 3},
-		Session:     10 * time.Second, Heartbeat: 3 * time.Second, Rebalance: time.Minute,
+		DeliveryConfig: defaultDeliveryConfig(),
+		ConfigTopic:    StorageTopic{Partitions: 1, Replicas: 3},
+		StatusTopic:    StorageTopic{Partitions: 5, Replicas: 3},
+		Session:        10 * time.Second, Heartbeat: 3 * time.Second, Rebalance: time.Minute,
 		SyncTimeout: 3 * time.Second, UnsyncBackoff: 5 * time.Minute, MaxDelay: 5 * time.Minute,
-		Protocol: ProtocolSessioned, ExactlyOnce: ExactlyOnceDisabled,
+		Protocol:     ProtocolSessioned,
 		KeyAlgorithm: "HmacSHA256", KeyTTL: time.Hour, SignatureAlgorithm: "HmacSHA256", VerificationAlgorithms: []string{"HmacSHA256"},
 	}
 }
@@ -77,29 +87,16 @@ var MACAlgorithms = []string{"HmacSHA1", "HmacSHA224", "HmacSHA256", "HmacSHA384
 // Keys are the options that a worker of a group has besides those of every worker, and in place of offset.storage.file.filename.
 func (c *DistributedConfig) Keys() config.Keys {
 	high, low := config.Rank(config.High), config.Rank(config.Low)
-	settings := func(t *StorageTopic) func(name, text string) error {
-		return func(name, text string) error {
-			if t.Settings == nil {
-				t.Settings = make(map[string]string)
-			}
-			t.Settings[name] = text
-			return nil
-		}
-	}
 	algorithm := config.Check(oneOf(MACAlgorithms...))
-	return config.Keys{
+	return slices.Concat(config.Keys{
 		config.String(&c.Group, "group.id", "Group of workers that share connectors and tasks; no sink may have a consumer group of this name.", config.Required(), high),
 		config.String(&c.ConfigTopic.Name, "config.storage.topic", "Topic that holds the configurations of connectors and tasks; all workers of the group have the same.", config.Required(), high),
-		config.Int(&c.ConfigTopic.Replicas, "config.storage.replication.factor", "Replicas of that topic when it is created; -1: the broker's default.", -1, math.MaxInt16, low, config.Check(notZero)),
-		config.Prefix("config.storage.", "Settings of that topic when it is created. It has one partition and is compacted, whatever is set.", settings(&c.ConfigTopic), low),
+		c.ConfigTopic.replicas("config.storage."),
+		c.ConfigTopic.settings("config.storage.", "Settings of that topic when it is created. It has one partition and is compacted, whatever is set."),
 		config.String(&c.OffsetTopic.Name, "offset.storage.topic", "Topic that holds the offsets of source connectors; all workers of the group have the same.", config.Required(), high),
-		config.Int(&c.OffsetTopic.Partitions, "offset.storage.partitions", "Partitions of that topic when it is created; -1: the broker's default.", -1, math.MaxInt32, low, config.Check(notZero)),
-		config.Int(&c.OffsetTopic.Replicas, "offset.storage.replication.factor", "Replicas of that topic when it is created; -1: the broker's default.", -1, math.MaxInt16, low, config.Check(notZero)),
-		config.Prefix("offset.storage.", "Settings of that topic when it is created. It is compacted, whatever is set.", settings(&c.OffsetTopic), low),
+	}, c.OffsetTopic.keys("offset.storage."), config.Keys{
 		config.String(&c.StatusTopic.Name, "status.storage.topic", "Topic that holds the states of connectors and tasks; all workers of the group have the same.", config.Required(), high),
-		config.Int(&c.StatusTopic.Partitions, "status.storage.partitions", "Partitions of that topic when it is created; -1: the broker's default.", -1, math.MaxInt32, low, config.Check(notZero)),
-		config.Int(&c.StatusTopic.Replicas, "status.storage.replication.factor", "Replicas of that topic when it is created; -1: the broker's default.", -1, math.MaxInt16, low, config.Check(notZero)),
-		config.Prefix("status.storage.", "Settings of that topic when it is created. It is compacted, whatever is set.", settings(&c.StatusTopic), low),
+	}, c.StatusTopic.keys("status.storage."), config.Keys{
 		config.Millis(&c.Session, "session.timeout.ms", "Silence after which the group takes a worker for dead. A worker that is cut off from Kafka stops its tasks after two thirds of it.", time.Millisecond, high, config.As32()),
 		config.Millis(&c.Heartbeat, "heartbeat.interval.ms", "Time between two signs of life to the group; less than session.timeout.ms.", time.Millisecond, high, config.As32()),
 		config.Millis(&c.Rebalance, "rebalance.timeout.ms", "How long the group waits for a worker to stop what it gives up and to join a round.", time.Millisecond, high, config.As32()),
@@ -116,6 +113,58 @@ func (c *DistributedConfig) Keys() config.Keys {
 		config.List(&c.VerificationAlgorithms, "inter.worker.verification.algorithms", "Signatures that are accepted.", low, config.Check(knownAlgorithms)),
 		config.Enum(&c.ExactlyOnce, "exactly.once.source.support", "Whether sources may deliver exactly once: enabled once all workers of the group are preparing or enabled.",
 			[]ExactlyOnce{ExactlyOnceDisabled, ExactlyOncePreparing, ExactlyOnceEnabled}, high),
+	})
+}
+
+// keys are the options of a topic of several partitions besides its name.
+func (t *StorageTopic) keys(prefix string) config.Keys {
+	return config.Keys{
+		config.Int(&t.Partitions, prefix+"partitions", "Partitions of that topic when it is created; -1: the broker's default.", -1, math.MaxInt32, config.Rank(config.Low), config.Check(notZero)),
+		t.replicas(prefix),
+		t.settings(prefix, "Settings of that topic when it is created. It is compacted, whatever is set."),
+	}
+}
+
+func (t *StorageTopic) replicas(prefix string) config.Key {
+	return config.Int(&t.Replicas, prefix+"replication.factor", "Replicas of that topic when it is created; -1: the broker's default.", -1, math.MaxInt16, config.Rank(config.Low), config.Check(notZero))
+}
+
+func (t *StorageTopic) settings(prefix, about string) config.Key {
+	return config.Prefix(prefix, about, func(name, text string) error {
+		if t.Settings == nil {
+			t.Settings = make(map[string]string)
+		}
+		t.Settings[name] = text
+		return nil
+	}, config.Rank(config.Low))
+}
+
+// aloneKeys are the options of a worker that is alone. Kafka Connect has no exactly-once delivery there.
+func (c *DeliveryConfig) aloneKeys() config.Keys {
+	high, low := config.Rank(config.High), config.Rank(config.Low)
+	return slices.Concat(config.Keys{
+		config.Enum(&c.ExactlyOnce, "exactly.once.source.support", "Whether sources deliver exactly once, which Kafka Connect has in groups only. enabled needs group.id and offset.storage.topic: "+
+			"offsets are kept in that topic, in the transactions of the records they belong to, and offset.storage.file.filename gets a copy.", []ExactlyOnce{ExactlyOnceDisabled, ExactlyOnceEnabled}, high),
+		config.String(&c.Group, "group.id", "With exactly.once.source.support=enabled: what the transactional ids of the tasks begin with. A worker with the same id takes the place of this one.", low),
+		config.String(&c.OffsetTopic.Name, "offset.storage.topic", "With exactly.once.source.support=enabled: topic that holds the offsets of source connectors.", low),
+	}, c.OffsetTopic.keys("offset.storage."))
+}
+
+// checkAlone finds what is missing for exactly-once delivery, or has no effect without it.
+func (c *DeliveryConfig) checkAlone(props map[string]string, r *config.Report) {
+	needed := []struct{ option, text string }{{"group.id", c.Group}, {"offset.storage.topic", c.OffsetTopic.Name}}
+	if c.ExactlyOnce == ExactlyOnceEnabled {
+		for _, n := range needed {
+			if n.text == "" {
+				r.Fail(n.option, "exactly.once.source.support=enabled needs the option %s", n.option)
+			}
+		}
+		return
+	}
+	for _, n := range needed {
+		if _, given := props[n.option]; given {
+			r.Warn(n.option, "Option %q has no effect in a standalone worker without exactly.once.source.support=enabled.", n.option)
+		}
 	}
 }
 

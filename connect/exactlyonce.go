@@ -17,10 +17,11 @@ import (
 // Boundary is the value of transaction.boundary: where a transaction of a source task with exactly-once delivery ends.
 type Boundary string
 
-// Boundaries. The third of Kafka Connect's, connector, is for connectors that say where; there are none.
+// Boundaries.
 const (
-	BoundaryPoll     Boundary = "poll"     // when the task pauses, and every pollMost while it does not
-	BoundaryInterval Boundary = "interval" // every transaction.boundary.interval.ms
+	BoundaryPoll      Boundary = "poll"      // when the task pauses, and every pollMost while it does not
+	BoundaryInterval  Boundary = "interval"  // every transaction.boundary.interval.ms
+	BoundaryConnector Boundary = "connector" // as poll, but only where no transaction of the source goes on
 )
 
 // pollMost is the age at which a transaction is cut while the task goes on producing: a batch of Kafka Connect's poll has an end, a stream of
@@ -40,14 +41,20 @@ type Guard interface {
 func (w *Worker) Guarded(g Guard) { w.guard = g }
 
 // TransactionalID is the transactional.id of a source task's producer.
-func (c *DistributedConfig) TransactionalID(id TaskID) string {
+func (c *DeliveryConfig) TransactionalID(id TaskID) string {
 	return fmt.Sprintf("%s-%s-%d", c.Group, id.Connector, id.Task)
 }
 
-// exactlyOnce tells whether source tasks of this worker write in transactions.
-func (c *WorkerConfig) exactlyOnce() bool {
-	return c.Distributed != nil && c.Distributed.ExactlyOnce == ExactlyOnceEnabled
+// delivery is what the worker's mode has of it.
+func (c *WorkerConfig) delivery() *DeliveryConfig {
+	if c.Distributed != nil {
+		return &c.Distributed.DeliveryConfig
+	}
+	return &c.Alone
 }
+
+// exactlyOnce tells whether source tasks of this worker write in transactions.
+func (c *WorkerConfig) exactlyOnce() bool { return c.delivery().ExactlyOnce == ExactlyOnceEnabled }
 
 // FenceTasks takes the transactional ids of the first so many tasks of a connector away from whoever has them: these can write no more when it
 // returns, and what they left open is aborted. props are the connector's.
@@ -70,7 +77,7 @@ func (w *Worker) FenceTasks(ctx context.Context, connector string, props map[str
 	ids := make([]string, tasks)
 	for n := range ids {
 		id.Task = n
-		ids[n] = w.cfg.Distributed.TransactionalID(id)
+		ids[n] = w.cfg.delivery().TransactionalID(id)
 	}
 	if err := a.FenceProducers(ctx, ids...); err != nil {
 		return fmt.Errorf("fence the %d tasks that connector %s had: %w", tasks, connector, err)
@@ -82,11 +89,11 @@ func (w *Worker) FenceTasks(ctx context.Context, connector string, props map[str
 // checkAlone warns of options of a source connector that only mean something in a group of workers.
 func checkAlone(props map[string]string, r *config.Report) {
 	if strings.EqualFold(strings.TrimSpace(props["exactly.once.support"]), "required") {
-		r.Warn("exactly.once.support", "Option \"exactly.once.support\" has no effect in a standalone worker: records are delivered at least once.")
+		r.Warn("exactly.once.support", "Option \"exactly.once.support\" has no effect in a standalone worker without exactly.once.source.support=enabled: records are delivered at least once.")
 	}
 	for _, name := range []string{"transaction.boundary", "transaction.boundary.interval.ms", "offsets.storage.topic"} {
 		if _, given := props[name]; given {
-			r.Warn(name, "Option %q has no effect in a standalone worker.", name)
+			r.Warn(name, "Option %q has no effect in a standalone worker without exactly.once.source.support=enabled.", name)
 		}
 	}
 }
@@ -122,20 +129,20 @@ func (c *SourceConfig) boundaryAge(w *WorkerConfig, timeout time.Duration) time.
 	return max(min(age, timeout/2), time.Millisecond)
 }
 
-// offsetsTopic is where the offsets of a source connector stand, and whether that is the worker's own topic: it is not, although it has the
-// name, on another cluster.
+// offsetsTopic is where the offsets of a source connector stand, and whether that is the worker's own store: it is not, although it has the topic's
+// name, on another cluster, and where that store is a file.
 func (w *WorkerConfig) offsetsTopic(c *ConnectorConfig) (topic string, workers bool) {
-	if w.Distributed == nil {
+	if w.Distributed == nil && !w.exactlyOnce() {
 		return "", true
 	}
-	own := w.Distributed.OffsetTopic.Name
+	own := w.delivery().OffsetTopic.Name
 	if topic = c.Source.OffsetsTopic; topic == "" {
 		if topic = own; !w.exactlyOnce() {
 			return topic, true
 		}
 	}
 	servers := w.optionsFor(TaskID{Connector: c.Name}, c).source["bootstrap.servers"]
-	return topic, topic == own && sameServers(config.SplitList(servers), w.BootstrapServers)
+	return topic, w.Distributed != nil && topic == own && sameServers(config.SplitList(servers), w.BootstrapServers)
 }
 
 func sameServers(a, b []string) bool {

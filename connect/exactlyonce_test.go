@@ -29,6 +29,8 @@ type pairs struct {
 	upto  uint64
 	rnd   *rand.Rand
 	fails bool
+	// endless says that a transaction of the source is never over.
+	endless bool
 
 	mu     sync.Mutex
 	marks  []pairMark // what is behind which record, ascending
@@ -94,13 +96,30 @@ func (p *pairs) Run(ctx context.Context, out Emitter) error {
 	return nil
 }
 
-func (p *pairs) Exact(n uint64) bool {
+func (p *pairs) Exact(n uint64, _ bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.marks) > 0 {
 		return p.marks[len(p.marks)-1].records == n
 	}
 	return p.last.records == n
+}
+
+// allPairs is how many changes there are.
+const allPairs = 12000
+
+// pairsTogether is how many changes are a transaction of the source.
+const pairsTogether = 7
+
+// Ends is asked for the newest change.
+func (p *pairs) Ends(uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	newest := p.last
+	if n := len(p.marks); n > 0 {
+		newest = p.marks[n-1]
+	}
+	return !p.endless && (newest.number%pairsTogether == 0 || newest.number == p.upto)
 }
 
 func (p *pairs) Offset(n uint64) (partition, offset []byte, ok bool) {
@@ -118,7 +137,7 @@ func (p *pairs) Stored(uint64) {
 	p.stored = p.last.number
 }
 
-// groupWorker is a worker of a group with exactly-once delivery, without a herder.
+// groupWorker is a worker of a group with exactly-once delivery, or with a file for its offsets one that is alone, without a herder.
 func groupWorker(t *testing.T, addr string, newTask func(env Env) SourceTask, offsets OffsetStore, l Listener, more map[string]string) *Worker {
 	t.Helper()
 	props := map[string]string{
@@ -132,7 +151,14 @@ func groupWorker(t *testing.T, addr string, newTask func(env Env) SourceTask, of
 		"consumer.fetch.max.wait.ms": "20",
 	}
 	maps.Copy(props, more)
-	cfg, report := ParseDistributedConfig(props)
+	parse := ParseDistributedConfig
+	if props["offset.storage.file.filename"] != "" {
+		parse = ParseWorkerConfig
+		for _, name := range []string{"config.storage.topic", "status.storage.topic"} {
+			delete(props, name)
+		}
+	}
+	cfg, report := parse(props)
 	if err := report.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -322,24 +348,31 @@ func checkPairs(t *testing.T, addr, offsetsTopic string) (upto uint64) {
 // TestExactlyOnce: a task is stopped in order, cut off, made to fail, and displaced by another worker that has been told the same, at random
 // moments: readers of committed records see every record once, and the offset that is stored is always exactly behind them.
 func TestExactlyOnce(t *testing.T) {
-	for _, boundary := range []string{"poll", "interval"} {
-		t.Run(boundary, func(t *testing.T) {
+	for _, c := range []struct {
+		name, boundary string
+		more           map[string]string
+	}{
+		{"poll", "poll", nil},
+		{"interval", "interval", nil},
+		{"connector", "connector", nil},
+		{"alone", "poll", map[string]string{"offset.storage.file.filename": "offsets"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			addr := startBroker(t)
 			makeTopics(t, addr, "pairs", 3, "offsets", 5)
 			seed := rand.Uint64()
 			t.Logf("seed %d", seed)
 			rnd := rand.New(rand.NewPCG(seed, 0))
-			const upto = 12000
 			var tasks atomic.Uint64
 			task := func(env Env) SourceTask {
-				return &pairs{env: env, upto: upto, rnd: rand.New(rand.NewPCG(seed, tasks.Add(1))), fails: true}
+				return &pairs{env: env, upto: allPairs, rnd: rand.New(rand.NewPCG(seed, tasks.Add(1))), fails: true}
 			}
 			lives, last := 0, uint64(0)
-			for ; last < upto; lives++ {
+			for ; last < allPairs; lives++ {
 				if lives > 300 {
 					t.Fatalf("after %d lives the offset is %d", lives, last)
 				}
-				last = oneWorker(t, addr, task, rnd, boundary)
+				last = oneWorker(t, addr, task, rnd, c.boundary, c.more)
 			}
 			t.Logf("%d workers, %d transactions", lives, len(readCommitted(t, addr, "offsets")))
 		})
@@ -347,12 +380,13 @@ func TestExactlyOnce(t *testing.T) {
 }
 
 // oneWorker runs a worker for a while, and sometimes another one of the same task, and checks what they leave.
-func oneWorker(t *testing.T, addr string, task func(Env) SourceTask, rnd *rand.Rand, boundary string) (stored uint64) {
+func oneWorker(t *testing.T, addr string, task func(Env) SourceTask, rnd *rand.Rand, boundary string, mode map[string]string) (stored uint64) {
 	more := map[string]string{
 		// Many small requests: so that there is always something under way.
 		"producer.batch.size": "200", "producer.max.request.size": "2000", "producer.buffer.memory": "4000",
 		"task.shutdown.graceful.timeout.ms": strconv.Itoa(rnd.IntN(2) * 2000),
 	}
+	maps.Copy(more, mode)
 	props := pairsProps("transaction.boundary", boundary, "transaction.boundary.interval.ms", "30", "retriable.restart.connector.wait.ms", "1")
 	first := groupWorker(t, addr, task, &memoryOffsets{}, newHeardStates(), more)
 	stopFirst := runs(t, first)
@@ -383,7 +417,43 @@ func oneWorker(t *testing.T, addr string, task func(Env) SourceTask, rnd *rand.R
 	if err := a.FenceProducers(t.Context(), "workers-pairs-0"); err != nil {
 		t.Fatal(err)
 	}
-	return checkPairs(t, addr, "offsets")
+	stored = checkPairs(t, addr, "offsets")
+	if boundary != string(BoundaryConnector) {
+		return stored
+	}
+	for _, r := range readCommitted(t, addr, "offsets") {
+		if at := string(r.Value); at != fmt.Sprintf(`{"n":%d}`, allPairs) && !endsTogether(at) {
+			t.Fatalf("a Kafka transaction ends at %s, within one of the source", at)
+		}
+	}
+	return stored
+}
+
+func endsTogether(offset string) bool {
+	var at struct{ N uint64 }
+	return json.Unmarshal([]byte(offset), &at) == nil && at.N%pairsTogether == 0
+}
+
+// TestTransactionOfSourceTooLong: one that is longer than Kafka's may be fails the task, and says which option it needs.
+func TestTransactionOfSourceTooLong(t *testing.T) {
+	addr := startBroker(t)
+	makeTopics(t, addr, "pairs", 3, "offsets", 5)
+	task := func(env Env) SourceTask {
+		return &pairs{env: env, upto: 1, endless: true, rnd: rand.New(rand.NewPCG(1, 2))}
+	}
+	heard := newHeardStates()
+	w := groupWorker(t, addr, task, &memoryOffsets{}, heard, nil)
+	runs(t, w)
+	props := pairsProps("transaction.boundary", "connector", "producer.override.transaction.timeout.ms", "1500")
+	if err := w.StartTask(t.Context(), pairsID, props, props, Running); err != nil {
+		t.Fatal(err)
+	}
+	if got := heard.wait(t, Failed); !strings.Contains(got.Trace, "transaction.timeout.ms (1.5s)") {
+		t.Errorf("trace = %s, want that transaction.timeout.ms is over", got.Trace)
+	}
+	if got := readCommitted(t, addr, "pairs"); len(got) > 0 {
+		t.Errorf("%d records are committed, want none", len(got))
+	}
 }
 
 // makeTopics makes topics: names and numbers of partitions in turn.

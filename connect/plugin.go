@@ -70,7 +70,7 @@ type Source struct {
 	Check func(ctx context.Context, props map[string]string) config.Report
 	// ExactlyOnce tells whether the connector can go on where its offset says, so that no record is there twice. nil: nobody knows.
 	ExactlyOnce func(props map[string]string) bool
-	// DefinesTransactions tells that tasks end Kafka transactions themselves, for transaction.boundary=connector.
+	// DefinesTransactions tells that the tasks' source has transactions, for transaction.boundary=connector: they have a method Ends.
 	DefinesTransactions bool
 	// TaskConfigs divides the work into at most max tasks. An error that is retriable has it called again after a back-off; any other fails the
 	// connector.

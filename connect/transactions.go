@@ -17,8 +17,9 @@ import (
 // the life wants a cut, none is being committed, and it has come to the end of a change.
 type transactions struct {
 	transactional
-	poll  bool                   // Flush ends a transaction
-	whole func(sent uint64) bool // whether what the task has ended with so many records sent are whole changes
+	poll bool // Flush ends a transaction
+	// whole tells whether what the task has ended with so many records sent are whole changes, for a transaction of this age.
+	whole func(sent uint64, age time.Duration) bool
 
 	wake     chan struct{} // for the life. Maker: newTransactions; senders: the task; never closed; bound: 1
 	progress chan struct{} // of Acked. Maker: newTransactions; sender: the life; never closed; bound: 1
@@ -43,7 +44,7 @@ func newTransactions(p transactional, poll bool) *transactions {
 func (t *transactions) Send(ctx context.Context, r *kafka.Record) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for t.wanted && !t.busy && t.open > 0 && t.whole(t.sent.Load()) {
+	for t.wanted && !t.busy && t.open > 0 && t.whole(t.sent.Load(), time.Since(t.since)) {
 		if err := t.wait(ctx); err != nil {
 			return err
 		}
@@ -104,6 +105,13 @@ func (t *transactions) age(most time.Duration) (in time.Duration) {
 		return 0
 	}
 	return in
+}
+
+// opened tells when the open transaction's first record was sent.
+func (t *transactions) opened() (since time.Time, open bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.since, t.open > 0
 }
 
 // settled is told that the transaction up to the cut is committed, or cannot be.

@@ -6,9 +6,9 @@ import (
 	"github.com/tandem-cdc/tandem/internal/config"
 )
 
-// Distributed is what validation has to know of a worker that shares its work with others.
+// Distributed is what validation has to know of a worker that shares its work with others, or delivers exactly once.
 type Distributed struct {
-	Group       string // group.id of the workers
+	Group       string // group.id of the workers; "": there is no such group
 	ExactlyOnce bool   // exactly.once.source.support=enabled
 }
 
@@ -35,6 +35,9 @@ func (w *Worker) checkMode(c *connector, r *config.Report) {
 
 // checkGroup keeps a sink's consumer group apart from the workers'.
 func (d *Distributed) checkGroup(c *connector, r *config.Report) {
+	if d.Group == "" {
+		return
+	}
 	const option = "consumer.override.group.id"
 	if group, given := c.props[option]; given {
 		if group == d.Group {
@@ -62,7 +65,7 @@ func (d *Distributed) checkExactlyOnce(c *connector, r *config.Report) {
 			r.Fail(support, "The connector does not support exactly-once semantics with the provided configuration.")
 		}
 	}
-	if strings.EqualFold(strings.TrimSpace(c.props[boundary]), "connector") && !c.plugin.source.DefinesTransactions {
+	if strings.EqualFold(strings.TrimSpace(c.props[boundary]), string(BoundaryConnector)) && !c.plugin.source.DefinesTransactions {
 		r.Fail(boundary, "The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.")
 	}
 }

@@ -73,6 +73,9 @@ func NewWorker(cfg WorkerConfig, plugins Plugins, offsets OffsetStore, l Listene
 		newClients:    parseClients,
 		newConverters: buildConverters,
 	}
+	if cfg.Distributed == nil && cfg.exactlyOnce() {
+		w.InGroup(Distributed{ExactlyOnce: true})
+	}
 	w.metrics = &metrics.Registry{Every: cfg.Metrics.SampleWindow, Samples: cfg.Metrics.Samples, Sets: cfg.Metrics.sets()}
 	w.meter = &workerMeter{worker: w, began: time.Now()}
 	w.metrics.Add(w.meter)

@@ -43,6 +43,7 @@ type WorkerConfig struct {
 	Client, Producer, Consumer, Admin map[string]string // options of the Kafka clients; the last three without their prefix
 
 	Distributed *DistributedConfig // nil: the worker is alone
+	Alone       DeliveryConfig     // of a worker that is
 
 	// Providers resolve the variables of configurations; those of the worker's own are resolved.
 	Providers *provider.Set
@@ -71,6 +72,7 @@ func DefaultWorkerConfig() WorkerConfig {
 		TopicTracking:       true,
 		TopicTrackingReset:  true,
 		OverridePolicy:      "All",
+		Alone:               defaultDeliveryConfig(),
 	}
 }
 
@@ -118,7 +120,12 @@ func (c *WorkerConfig) Keys() config.Keys {
 		config.List(&c.OverrideAllowlist, "connector.client.config.override.allowlist", "Client options that the policy Allowlist lets pass, without prefix."),
 		config.Prefix("producer.", "Options of the producers of source tasks and dead letter queues; see kafka-clients.md.", collect(&c.Producer)),
 		config.Prefix("consumer.", "Options of the consumers of sink tasks; see kafka-clients.md.", collect(&c.Consumer)),
-		config.Prefix("admin.", "Options of the clients that create topics; see kafka-clients.md.", collect(&c.Admin)),
+		config.Prefix("admin.", "Options of the clients that create topics; see kafka-clients.md.", func(name, text string) error {
+			if ofListeners(name) {
+				return nil
+			}
+			return collect(&c.Admin)(name, text)
+		}),
 		config.Family(clientOption, "security.*, sasl.*, ssl.*, …", config.TypeString,
 			"Options of the Kafka clients; those of security hold for producers, consumers and admin clients that have none of their own.",
 			collect(&c.Client)),
@@ -135,6 +142,7 @@ func (c *WorkerConfig) Keys() config.Keys {
 	} else {
 		keys = append(keys, config.String(&c.OffsetFile, "offset.storage.file.filename", "File that holds the source offsets, in Kafka Connect's format.",
 			config.Required(), config.Rank(config.High)))
+		keys = append(keys, c.Alone.aloneKeys()...)
 	}
 	return append(keys, config.Ignored("plugin.path", "plugin.discovery", "metric.reporters", "metrics.recording.level",
 		"internal.key.converter", "internal.value.converter", "internal.key.converter.schemas.enable",
@@ -165,8 +173,12 @@ func parseWorkerConfig(props map[string]string, env provider.Lookup, d *Distribu
 		resolveConverter("value.converter", c.ValueConverter, ConverterConfig{}, &r)
 		resolveConverter("header.converter", c.HeaderConverter, ConverterConfig{}, &r)
 	}
-	if d != nil && len(r.Errors) == 0 {
-		d.check(&r)
+	if len(r.Errors) == 0 {
+		if d != nil {
+			d.check(&r)
+		} else {
+			c.Alone.checkAlone(props, &r)
+		}
 	}
 	c.inheritSecurity()
 	r.Warnings = append(old.Warnings, r.Warnings...)

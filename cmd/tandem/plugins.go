@@ -22,7 +22,7 @@ func plugins() connect.Plugins {
 			Keys:        source.ListedKeys,
 			Validate:    source.Validate,
 			Check:       source.Check,
-			ExactlyOnce: func(map[string]string) bool { return true },
+			ExactlyOnce: func(map[string]string) bool { return true }, DefinesTransactions: true,
 			TaskConfigs: source.TaskConfigs,
 			NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
 				return source.NewTask(props, source.Env{Connector: env.Connector, Task: env.Task, Log: env.Log, Drain: env.Drain,
