@@ -26,6 +26,8 @@ type producer interface {
 	Acked() uint64
 	Progress() <-chan struct{}
 	WaitAcked(ctx context.Context, n uint64) error
+	// Expect tells of topics that records are about to come for.
+	Expect(topics ...string)
 }
 
 // errNoRecord: End without Begin, or Begin of a handle that Stream did not give. A mistake of the task.
@@ -83,6 +85,8 @@ type stream struct {
 // topicMaker makes missing topics.
 type topicMaker interface {
 	ensure(ctx context.Context, topic string) error
+	// foresee makes several ahead and tells which are there, or are left to the broker. What fails is left to ensure.
+	foresee(ctx context.Context, topics []string) (ready map[string]bool)
 }
 
 func (e *emitter) Stream(topic string, partition int32, key, value *schema.Schema, headers []schema.Header) (int, error) {

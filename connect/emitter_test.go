@@ -82,6 +82,8 @@ func (p *fakeProducer) ack(n uint64) {
 	}
 }
 
+func (p *fakeProducer) Expect(...string) {}
+
 func (p *fakeProducer) Progress() <-chan struct{} { return p.progress }
 
 func (p *fakeProducer) WaitAcked(ctx context.Context, n uint64) error {
@@ -176,6 +178,14 @@ func (rawHeaders) ToHeader(_ context.Context, _, key string, data []byte) (schem
 type noTopics struct{}
 
 func (noTopics) ensure(context.Context, string) error { return nil }
+
+func (noTopics) foresee(_ context.Context, topics []string) map[string]bool {
+	ready := make(map[string]bool)
+	for _, t := range topics {
+		ready[t] = true
+	}
+	return ready
+}
 
 func newTestEmitter(t testing.TB, p producer, c *rawConverter) *emitter {
 	return &emitter{ctx: t.Context(), log: slog.New(slog.DiscardHandler), conv: converters{key: c, value: c, header: rawHeaders{}}, topics: noTopics{}, producer: p, retries: retries{most: time.Millisecond},

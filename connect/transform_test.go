@@ -152,9 +152,9 @@ func jsonConverter(t testing.TB) converter.Converter {
 	return c
 }
 
-// TestDroppedRecordsKeepTheirNumber: what the task is told to be done with must not run ahead of the acknowledgements, nor stay behind what was
+// TestTrap32DroppedRecordsKeepTheirNumber: what the task is told to be done with must not run ahead of the acknowledgements, nor stay behind what was
 // dropped.
-func TestDroppedRecordsKeepTheirNumber(t *testing.T) {
+func TestTrap32DroppedRecordsKeepTheirNumber(t *testing.T) {
 	p := newFakeProducer()
 	e := newTransforming(newTestEmitter(t, p, new(rawConverter)), chainOf(func(r *schema.Record) (bool, error) { return r.Value.Text() != "drop", nil }))
 	row, err := e.Stream("t", 0, nil, text, nil)

@@ -281,7 +281,7 @@ func (e *Encoder) emit(p *Plan, k *keyPlan, op byte, at *Source, before, after, 
 	if err := e.writeImage(p, w, after, toast); err != nil {
 		return 0, err
 	}
-	e.writeTail(w, p.rel.Schema, p.rel.Name, op, at, p.table)
+	e.writeTail(p, w, op, at)
 	w.EndStruct()
 	return 1, e.out.End(first)
 }
@@ -298,7 +298,7 @@ func (e *Encoder) truncate(p *Plan, at *Source) (int, error) {
 	w.BeginStruct()
 	w.Null()
 	w.Null()
-	e.writeTail(w, p.rel.Schema, p.rel.Name, 't', at, p.table)
+	e.writeTail(p, w, 't', at)
 	w.EndStruct()
 	return 1, e.out.End(nil)
 }
@@ -307,12 +307,12 @@ func (e *Encoder) truncate(p *Plan, at *Source) (int, error) {
 var opTexts = [256]string{'r': "r", 'c': "c", 'u': "u", 'd': "d", 't': "t"}
 
 // writeTail writes the fields of an envelope after the rows.
-func (e *Encoder) writeTail(w schema.Writer, schemaName, table string, op byte, at *Source, count *tableState) {
-	e.writeSource(w, at, schemaName, table)
+func (e *Encoder) writeTail(p *Plan, w schema.Writer, op byte, at *Source) {
+	e.writeSourceOf(p, w, at)
 	if op == 'r' {
 		w.Null() // snapshots have no transactions
 	} else {
-		e.writeBlock(w, at, count)
+		e.writeBlock(w, at, p.table)
 	}
 	w.String(opTexts[op])
 	now := e.cfg.Now()

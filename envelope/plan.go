@@ -22,6 +22,7 @@ type Plan struct {
 	// Debezium's snapshot does not select it then, and its stream no longer knows that it cannot be null.
 	stream, read *keyPlan
 	table        *tableState
+	source       *sourcePieces // of the records written so far
 
 	truncates *handles // of TRUNCATE records, which have no key
 }
@@ -56,7 +57,7 @@ func (p *Plan) ValueSchema() *schema.Schema { return p.envelope }
 // the key is the one last known.
 func (e *Encoder) Plan(rel *cdc.Relation, table *cdc.Table) (*Plan, error) {
 	p := &Plan{rel: rel, id: rel.Schema + "." + rel.Name,
-		topic: e.topics.data(rel.Schema, rel.Name), truncates: &handles{noHandle, noHandle}}
+		topic: e.topics.data(rel.Schema, rel.Name), truncates: &handles{noHandle, noHandle}, source: new(sourcePieces)}
 	if err := checkDuplicates(rel); err != nil {
 		return nil, &TableError{p.id, err}
 	}

@@ -231,3 +231,31 @@ func TestTypes(t *testing.T) {
 		t.Errorf("a type made since = %+v, %t, want it read", later, ok)
 	}
 }
+
+// Several tables are what each of them is alone.
+func TestByOIDs(t *testing.T) {
+	_, c := database(t, `CREATE TYPE mood AS ENUM ('sad', 'ok');
+		CREATE TABLE a (id int PRIMARY KEY, m mood DEFAULT 'ok'); CREATE TABLE b (x int, y int NOT NULL, UNIQUE (y, x)); CREATE TABLE c ();
+		CREATE TABLE d (p int, q int, PRIMARY KEY (q, p)); ALTER TABLE d REPLICA IDENTITY FULL; CREATE TABLE gone (id int)`)
+	ctx := context.Background()
+	var oids []uint32
+	want := make(map[uint32]catalog.Tabled)
+	for _, name := range []string{"d", "a", "c", "b"} {
+		rel, table, ok, err := c.ByName(ctx, "public", name)
+		if err != nil || !ok {
+			t.Fatalf("ByName(%q) = %t, %v", name, ok, err)
+		}
+		oids = append(oids, rel.OID)
+		want[rel.OID] = catalog.Tabled{Relation: rel, Table: table}
+	}
+	got, err := c.ByOIDs(ctx, append(oids, 1)) // nothing has the OID 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ByOIDs (-want +got):\n%s", diff)
+	}
+	if len(want[oids[0]].Table.Key) != 2 || len(want[oids[1]].Relation.Columns) != 2 {
+		t.Errorf("ByName(d) = %+v, ByName(a) = %+v, want two columns of the key, and two columns", want[oids[0]].Table, want[oids[1]].Relation)
+	}
+}

@@ -87,15 +87,11 @@ func (a *Admin) Topic(ctx context.Context, name string) (t Topic, ok bool, err e
 
 // CreateTopic makes a topic; created is false when it existed.
 func (a *Admin) CreateTopic(ctx context.Context, t NewTopic) (created bool, err error) {
-	detail := &sarama.TopicDetail{NumPartitions: int32(t.Partitions), ReplicationFactor: int16(t.Replicas), ConfigEntries: make(map[string]*string)}
-	for name, value := range t.Configs {
-		detail.ConfigEntries[name] = &value
-	}
 	err = a.link.call(ctx, fmt.Sprintf("create topic %q with %d partitions and %d replicas", t.Name, t.Partitions, t.Replicas), func() error {
 		if err := a.link.refresh(t.Name); err != nil {
 			return err
 		}
-		err := a.link.admin.CreateTopic(t.Name, detail, false)
+		err := a.link.admin.CreateTopic(t.Name, t.detail(), false)
 		created = err == nil
 		if errors.Is(err, sarama.ErrTopicAlreadyExists) {
 			return nil
@@ -103,26 +99,6 @@ func (a *Admin) CreateTopic(ctx context.Context, t NewTopic) (created bool, err 
 		return err
 	})
 	return created, err
-}
-
-// DeleteTopics removes topics; one that does not exist is no error.
-func (a *Admin) DeleteTopics(ctx context.Context, names ...string) error {
-	for _, name := range names {
-		err := a.link.call(ctx, fmt.Sprintf("delete topic %q", name), func() error {
-			if err := a.link.refresh(name); err != nil {
-				return err
-			}
-			err := a.link.admin.DeleteTopic(name)
-			if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-				return nil
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Offsets are the first and the next offset of every partition of a topic, in the order of the partitions.

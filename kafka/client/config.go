@@ -152,7 +152,7 @@ type ConsumerConfig struct {
 func DefaultConfig(role Role) Config {
 	return Config{
 		Role:             role,
-		Security:         Security{Protocol: Plaintext, Mechanism: "GSSAPI", TrustType: "JKS", KeyType: "JKS", Identification: "https", Protocols: []string{"TLSv1.2", "TLSv1.3"}},
+		Security:         defaultSecurity(),
 		RequestTimeout:   30 * time.Second,
 		DialTimeout:      10 * time.Second,
 		RetryBackoff:     100 * time.Millisecond,
@@ -196,7 +196,7 @@ func (c *Config) check(props map[string]string, r *config.Report) {
 	if len(c.Brokers) == 0 && len(r.Errors) == 0 {
 		r.Fail("bootstrap.servers", "Invalid value for configuration bootstrap.servers: no broker is named")
 	}
-	c.Security.check(r)
+	c.Security.check(props, r)
 	if c.Role == ForProducer {
 		c.Producer.check(props, r)
 	}

@@ -8,6 +8,8 @@
 // return. Admin and Reader work on the caller's goroutine; Close ends what sarama keeps for them.
 //
 // The producer is our own over sarama's broker connections, not sarama.AsyncProducer: the latter hands every record through
-// five goroutines, counts retries instead of time, gives a batch up when the leader is not known at once, and goes on past it.
+// five goroutines, counts retries instead of time, gives a batch up when the leader is not known at once, and goes on past it. Its batches
+// are bytes from the start; produce.go tells how they get past sarama. The consumer is sarama's as far as membership, leaders and transactions go; the
+// batches of records pass it by (fold.go).
 // Transactions (txn.go) are more requests beside it, of the classic protocol. Deliberately absent: the consumer protocol of KIP-848, Kerberos and OAuth.
 package client

@@ -185,37 +185,47 @@ func (l *link) extents(parts []kafka.TopicPartition, isolation Isolation) ([]Par
 	if err := refreshMetadata(l.client, topics...); err != nil {
 		return nil, err
 	}
-	for _, at := range []int64{sarama.OffsetOldest, sarama.OffsetNewest} {
-		ask := make(map[string]map[int32]int64)
-		for _, p := range parts {
-			if ask[p.Topic] == nil {
-				ask[p.Topic] = make(map[int32]int64)
-			}
-			ask[p.Topic][p.Partition] = at
+	begins, err := l.offsetsAt(parts, isolation, sarama.OffsetOldest)
+	if err != nil {
+		return nil, err
+	}
+	ends, err := l.offsetsAt(parts, isolation, sarama.OffsetNewest)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range parts {
+		out[i] = PartitionOffsets{p, begins[i], ends[i]}
+	}
+	return out, nil
+}
+
+// offsetsAt asks the leaders, which are known, for offsets of a time or of what sarama has instead of one.
+func (l *link) offsetsAt(parts []kafka.TopicPartition, isolation Isolation, at int64) ([]int64, error) {
+	ask := make(map[string]map[int32]int64)
+	for _, p := range parts {
+		if ask[p.Topic] == nil {
+			ask[p.Topic] = make(map[int32]int64)
 		}
-		options := &sarama.ListOffsetsOptions{}
-		if isolation == ReadCommitted {
-			options.IsolationLevel = sarama.ReadCommitted
+		ask[p.Topic][p.Partition] = at
+	}
+	options := &sarama.ListOffsetsOptions{}
+	if isolation == ReadCommitted {
+		options.IsolationLevel = sarama.ReadCommitted
+	}
+	res, err := l.admin.ListOffsets(ask, options)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int64, len(parts))
+	for i, p := range parts {
+		r := res[p.Topic][p.Partition]
+		if r == nil {
+			return nil, sarama.ErrIncompleteResponse
 		}
-		res, err := l.admin.ListOffsets(ask, options)
-		if err != nil {
-			return nil, err
+		if r.Err != nil && !errors.Is(r.Err, sarama.ErrNoError) {
+			return nil, fmt.Errorf("topic %q partition %d: %w", p.Topic, p.Partition, r.Err)
 		}
-		for i, p := range parts {
-			r := res[p.Topic][p.Partition]
-			if r == nil {
-				return nil, sarama.ErrIncompleteResponse
-			}
-			if r.Err != nil && !errors.Is(r.Err, sarama.ErrNoError) {
-				return nil, fmt.Errorf("topic %q partition %d: %w", p.Topic, p.Partition, r.Err)
-			}
-			out[i].TopicPartition = p
-			if at == sarama.OffsetOldest {
-				out[i].Begin = r.Offset
-			} else {
-				out[i].End = r.Offset
-			}
-		}
+		out[i] = r.Offset
 	}
 	return out, nil
 }

@@ -99,14 +99,49 @@ func (p *Producer) wanted() []string {
 	return names
 }
 
-// refresh looks the topics up, one by one when one of them is in the way of the others.
+// Expect has the partitions of topics looked up that records are about to come for, in one request rather than one at each topic's first record.
+// A topic that is not found is looked up anew at its first record.
+func (p *Producer) Expect(topics ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range topics {
+		if p.topics[name] == nil {
+			p.topics[name] = &topic{name: name, since: time.Now(), expected: true}
+		}
+	}
+	wake(p.lookup)
+}
+
+// refresh looks the topics up. Where some are refused, those that are found do not wait for them, and the rest are looked up one by one, so that each
+// gets its own error; that topics do not exist yet is the same for all.
 func (p *Producer) refresh(ctx context.Context, client sarama.Client, g *errgroup.Group, names []string) error {
 	err := refreshMetadata(client, names...)
 	var code sarama.KError
 	if len(names) == 1 || !errors.As(err, &code) {
 		return p.learn(ctx, client, g, names, err)
 	}
+	cached, _ := client.Topics()
+	known := make(map[string]bool, len(cached))
+	for _, name := range cached {
+		known[name] = true
+	}
+	var found, rest []string
 	for _, name := range names {
+		if known[name] {
+			found = append(found, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	if len(found) > 0 {
+		if err := p.learn(ctx, client, g, found, nil); err != nil {
+			return err
+		}
+	}
+	if len(rest) > 0 && onlyAbsent(err) {
+		return p.learn(ctx, client, g, rest, err)
+	}
+	for _, name := range rest {
 		if err := p.learn(ctx, client, g, []string{name}, refreshMetadata(client, name)); err != nil {
 			return err
 		}
@@ -114,9 +149,20 @@ func (p *Producer) refresh(ctx context.Context, client sarama.Client, g *errgrou
 	return nil
 }
 
+// onlyAbsent tells whether all that an error of several topics says is that they are not there yet.
+func onlyAbsent(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(err error) bool { return !onlyAbsent(err) })
+	case interface{ Unwrap() error }:
+		return onlyAbsent(e.Unwrap())
+	}
+	return err == sarama.ErrUnknownTopicOrPartition || err == sarama.ErrLeaderNotAvailable
+}
+
 // learn takes over what a refresh has found. Its error ends the producer.
 func (p *Producer) learn(ctx context.Context, client sarama.Client, g *errgroup.Group, names []string, refreshErr error) error {
-	refreshErr = classify(fmt.Sprintf("look up topics %q at %v", names, p.cfg.Brokers), refreshErr)
+	refreshErr = classify(fmt.Sprintf("look up %s at %v", few(names), p.cfg.Brokers), refreshErr)
 	var auth *kafka.AuthError
 	if errors.Is(refreshErr, sarama.ErrSASLAuthenticationFailed) || errors.As(refreshErr, &auth) && !errors.Is(refreshErr, sarama.ErrTopicAuthorizationFailed) {
 		return refreshErr
@@ -135,10 +181,11 @@ func (p *Producer) learn(ctx context.Context, client sarama.Client, g *errgroup.
 		return nil
 	}
 	cached, _ := client.Topics()
+	slices.Sort(cached)
 	for _, name := range names {
 		var found []int32
 		leaders := make(map[int32]int32)
-		if slices.Contains(cached, name) {
+		if _, ok := slices.BinarySearch(cached, name); ok {
 			found, _ = client.Partitions(name)
 			writable, _ := client.WritablePartitions(name)
 			for _, id := range writable {
@@ -184,7 +231,7 @@ func (p *Producer) take(ctx context.Context, client sarama.Client, g *errgroup.G
 		}
 		s := p.senders[leader]
 		if s == nil {
-			s = &sender{broker: leader, wake: make(chan struct{}, 1), idle: true}
+			s = &sender{broker: leader, wake: make(chan struct{}, 1), idle: true, pack: packer{cfg: &p.cfg.Producer, pool: &p.pool}}
 			p.senders[leader] = s
 			g.Go(func() error { return p.send(ctx, client, s) })
 		}
