@@ -44,6 +44,7 @@ type taskMeter struct {
 	source sourceCounts
 	sink   sinkCounts
 	errors errorCounts
+	way    headway
 
 	commits, failedCommits, commitNanos atomic.Uint64
 	slowestCommit                       measure.Peak
@@ -144,8 +145,10 @@ func (m *taskMeter) is(s State) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ran, m.paused = m.times(time.Now())
-	m.state, m.since = s, time.Now()
+	now := time.Now()
+	m.ran, m.paused = m.times(now)
+	m.state, m.since = s, now
+	m.way.is(s, now)
 }
 
 // times is how long the task ran and was paused. Under mu.
@@ -265,6 +268,7 @@ func (m *taskMeter) Collect(now time.Time, out *metrics.Out) {
 	m.collectTask(&v, out.Bean("kafka.connect", "connector-task-metrics", props...))
 	if m.kind == KindSource {
 		collectSource(&v, out.Bean("kafka.connect", "source-task-metrics", props...))
+		m.way.collect(now, out, props)
 	} else {
 		m.collectSink(now, &v, out.Bean("kafka.connect", "sink-task-metrics", props...), out)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -20,7 +21,9 @@ type onceLife struct {
 	sourceLife
 	once      *transactions
 	own       *ownOffsets
-	most      time.Duration // age of an open transaction
+	most      time.Duration // age at which an open transaction is to be cut
+	timeout   time.Duration // age at which the broker aborts it
+	late      sync.Once     // the first transaction that could not wait for an exact offset
 	given     bool          // whether the transaction that is being committed carries an offset
 	committed chan error    // sender: the goroutine of a commit, once each. Bound: that one.
 	failure   error         // of a cut or commit: it ends the life
@@ -28,16 +31,29 @@ type onceLife struct {
 
 // exacting is a SourceTask of which one change may be several records.
 type exacting interface {
-	// Exact tells whether the task knows the offset exactly behind its first n records: whether the n-th ends a change, and it has noted that.
-	Exact(n uint64) bool
+	// Exact tells whether the task knows the offset exactly behind its first n records: whether the n-th ends a change, and it has noted that. If
+	// the transaction is late, it need not know of rows that a restart would read again.
+	Exact(n uint64, late bool) bool
+}
+
+// transacting is an exacting task whose source has transactions.
+type transacting interface {
+	exacting
+	// Ends tells, for an Exact n, whether no transaction of the source goes on behind its n-th record.
+	Ends(n uint64) bool
 }
 
 // runOnce is run with exactly-once delivery.
 func (r *sourceRunner) runOnce(ctx, hard context.Context, running func()) (progress bool, err error) {
-	p, timeout := r.clients.transactional(r.worker.Distributed.TransactionalID(r.id))
-	l := &onceLife{sourceLife: sourceLife{sourceRunner: r, hard: hard}, committed: make(chan error, 1), most: r.config.Source.boundaryAge(r.worker, timeout)}
+	p, timeout := r.clients.transactional(r.worker.delivery().TransactionalID(r.id))
+	l := &onceLife{sourceLife: sourceLife{sourceRunner: r, hard: hard}, committed: make(chan error, 1), most: r.config.Source.boundaryAge(r.worker, timeout), timeout: timeout}
 	l.once = newTransactions(p, r.config.Source.Boundary != BoundaryInterval)
 	l.producer = l.once
+	open := 2 * l.most // what an open transaction holds is stored at its end
+	if r.config.Source.Boundary == BoundaryConnector {
+		open = max(open, timeout)
+	}
+	r.meter.way.atLeast(open)
 	producerCtx, stopProducer := context.WithCancel(hard)
 	defer stopProducer()
 	sent := make(chan error, 1) // sender: the producer's goroutine, once. Bound: that one.
@@ -54,7 +70,7 @@ func (r *sourceRunner) runOnce(ctx, hard context.Context, running func()) (progr
 		return false, errors.Join(err, <-sent)
 	}
 	defer unwire()
-	l.once.whole = func(sent uint64) bool { return l.exact(sent + l.emitter.dropped.Load()) }
+	l.once.whole = func(sent uint64, age time.Duration) bool { return l.exact(sent+l.emitter.dropped.Load(), age) }
 	commits, stopCommits := context.WithCancel(hard)
 	defer stopCommits()
 
@@ -110,10 +126,19 @@ func (l *onceLife) start(ctx context.Context) (err error) {
 	return err
 }
 
-// exact asks the task; one that has no say knows every offset.
-func (l *onceLife) exact(n uint64) bool {
-	t, some := l.task.(exacting)
-	return !some || t.Exact(n)
+// exact asks the task whether a transaction of an age may end behind its first n records; one that has no say knows every offset.
+func (l *onceLife) exact(n uint64, age time.Duration) bool {
+	if t, some := l.task.(exacting); some && !t.Exact(n, false) {
+		if age < l.timeout-l.timeout/4 || !t.Exact(n, true) {
+			return false
+		}
+		l.late.Do(func() {
+			l.log.Warn("rows of a snapshot are committed before a restart could go on behind them: after a crash before the table's end they come again. "+
+				"Raise producer.override.transaction.timeout.ms to what the longest table without a primary key takes", "transaction.timeout.ms", l.timeout)
+		})
+	}
+	t, some := l.task.(transacting)
+	return !some || l.config.Source.Boundary != BoundaryConnector || t.Ends(n)
 }
 
 // follow cuts and commits until the task has returned. A producer that ends before ends the task, and so does a commit that fails.
@@ -148,9 +173,15 @@ func (l *onceLife) follow(ctx, commits context.Context, stopTask func(), ended, 
 			if l.pause != nil && l.pause.shut.Load() { // no transaction stays open while the task is paused
 				l.once.want()
 			}
-			l.stall.watch(l.producer, l.log)
+			l.watch()
 		}
-		if in := l.once.age(l.most); in > 0 {
+		in := l.once.age(l.most)
+		if l.config.Source.Boundary == BoundaryConnector {
+			if in, l.failure = l.overdue(in); l.failure != nil {
+				stopTask()
+			}
+		}
+		if in > 0 {
 			aged.Reset(in)
 		}
 		if !producerEnded && l.failure == nil {
@@ -164,13 +195,32 @@ func (l *onceLife) follow(ctx, commits context.Context, stopTask func(), ended, 
 	}
 }
 
+// overdue fails for a transaction of the source that is longer than one of Kafka's may be, shortly before the broker aborts that. It tells when to look
+// again; in is when to look in any case, 0 for never.
+func (l *onceLife) overdue(in time.Duration) (time.Duration, error) {
+	since, open := l.once.opened()
+	if !open || l.failure != nil {
+		return in, l.failure
+	}
+	age, most := time.Since(since), l.timeout-l.timeout/10
+	if age < most {
+		if left := most - age; in == 0 || left < in {
+			in = left
+		}
+		return in, nil
+	}
+	return in, fmt.Errorf("a transaction of the source has been open for %s, and the broker aborts Kafka's after transaction.timeout.ms (%s): set producer.override.transaction.timeout.ms "+
+		"to what the source's longest takes (the broker's transaction.max.timeout.ms must allow it), or transaction.boundary to poll, which ends transactions within those of the source",
+		age.Round(time.Millisecond), l.timeout)
+}
+
 // cut ends the open transaction if that is wanted and the task stands behind a whole change, and has it committed. look asks for an offset
 // even if there is no record. sending bounds the wait for room in the producer's buffer.
 func (l *onceLife) cut(sending, ctx context.Context, look bool) error {
 	t := l.once
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.busy || !t.wanted && (!look || t.open > 0) || !t.whole(t.sent.Load()) {
+	if t.busy || !t.wanted && (!look || t.open > 0) || !t.whole(t.sent.Load(), time.Since(t.since)) {
 		return nil
 	}
 	partition, offset, ok := l.task.Offset(t.sent.Load() + l.emitter.dropped.Load())
@@ -220,6 +270,7 @@ func (l *onceLife) settle(err error) {
 	}
 	if l.given {
 		l.stored++
+		l.meter.gotOn(l.log)
 		l.task.Stored(l.emitter.acked())
 	}
 }
@@ -258,7 +309,7 @@ func (r *sourceRunner) ensureOffsets(ctx context.Context, topic string) error {
 	a := r.clients.admin()
 	defer a.Close()
 	return r.config.retries().forever().untilDone(ctx, r.log, fmt.Sprintf("make the offsets topic %q", topic), func() error {
-		return ensureOffsetsTopic(ctx, a, topic, r.worker.Distributed.OffsetTopic)
+		return ensureOffsetsTopic(ctx, a, topic, r.worker.delivery().OffsetTopic)
 	})
 }
 

@@ -163,7 +163,7 @@ func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-
 			if l.commitOrSay() {
 				last = time.Now()
 			}
-			l.stall.watch(l.producer, l.log)
+			l.watch()
 		}
 	}
 }
@@ -206,6 +206,7 @@ func (l *sourceLife) commit() error {
 			return err
 		}
 		l.stored++
+		l.meter.gotOn(l.log)
 		l.task.Stored(n)
 	}
 }

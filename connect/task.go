@@ -95,6 +95,7 @@ func (w *Worker) newTask(id TaskID, connectorProps, taskProps map[string]string,
 	delete(props, taskClassOption)
 	t := &task{id: id, c: c, worker: w, props: props, ended: make(chan struct{}), target: target}
 	t.meter = newTaskMeter(id, c.plugin.Kind, w.metrics, w.texts(c))
+	t.meter.way.after = w.cfg.Metrics.StalledAfter
 	t.topics.tell = func(topic string) { w.listener.TopicUsed(id, topic) }
 	t.topics.off = !w.cfg.TopicTracking
 	if target != Running {
@@ -219,6 +220,9 @@ func (t *task) lives() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.sayLocked(t.target, nil)
+	if t.state != muted {
+		t.meter.is(t.state) // between two lives it was restarting, of which the listener hears nothing
+	}
 }
 
 // aim pauses or resumes. A paused task is kept: it neither produces nor takes records, and goes on where it was.

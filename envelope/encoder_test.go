@@ -208,8 +208,8 @@ func TestMessageFilter(t *testing.T) {
 	}
 }
 
-// TestKeyChange: a change of bytes is a change of key only when the values differ.
-func TestKeyChange(t *testing.T) {
+// TestTrap26KeyChange: a change of bytes is a change of key only when the values differ.
+func TestTrap26KeyChange(t *testing.T) {
 	columns := []columnText{{"id", 1700, -1, "1.50"}, {"v", 25, -1, "x"}}
 	for newID, want := range map[string]int{"1.50": 1, "1.5": 1, "1.6": 3} {
 		out := &keeper{}

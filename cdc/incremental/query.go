@@ -27,9 +27,13 @@ type Statement struct {
 	Types  []uint32
 }
 
-// arg adds a parameter and returns how the SQL names it.
+// arg adds a parameter, which is not null, and returns how the SQL names it.
 func (s *Statement) arg(d cdc.Datum, oid uint32) string {
-	s.Params = append(s.Params, d.Bytes)
+	value := d.Bytes
+	if value == nil { // an empty text, which without bytes would be null to the server
+		value = []byte{}
+	}
+	s.Params = append(s.Params, value)
 	s.Types = append(s.Types, oid)
 	return "$" + strconv.Itoa(len(s.Params))
 }

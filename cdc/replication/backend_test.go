@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/tandem-cdc/tandem/cdc"
+	"github.com/tandem-cdc/tandem/internal/pgscript"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 )
 
@@ -53,8 +53,11 @@ func (b *backend) listen() {
 		}
 		switch m := m.(type) {
 		case *pgproto3.CopyData:
-			p := m.Data
-			b.got <- status{cdc.LSN(binary.BigEndian.Uint64(p[1:])), cdc.LSN(binary.BigEndian.Uint64(p[9:])), cdc.LSN(binary.BigEndian.Uint64(p[17:])), p[33] == 1}
+			s, err := pgscript.ParseStatus(m.Data)
+			if err != nil {
+				panic(err)
+			}
+			b.got <- status{cdc.LSN(s.Written), cdc.LSN(s.Flushed), cdc.LSN(s.Applied), s.Reply}
 		case *pgproto3.CopyDone:
 			b.got <- "copy done"
 		case *pgproto3.Terminate:
@@ -65,12 +68,9 @@ func (b *backend) listen() {
 
 // send writes messages at once; the returned channel tells when they were read.
 func (b *backend) send(messages ...pgproto3.BackendMessage) <-chan error {
-	var p []byte
-	for _, m := range messages {
-		var err error
-		if p, err = m.Encode(p); err != nil {
-			panic(err) // a fault of the test
-		}
+	p, err := pgscript.Encode(messages...)
+	if err != nil {
+		panic(err) // a fault of the test
 	}
 	return b.sendBytes(p)
 }
@@ -84,51 +84,17 @@ func (b *backend) sendBytes(p []byte) <-chan error {
 	return done
 }
 
-// xlog is an XLogData message.
-func xlog(start cdc.LSN, payload []byte) *pgproto3.CopyData {
-	p := append([]byte{'w'}, make([]byte, 24)...)
-	binary.BigEndian.PutUint64(p[1:], uint64(start))
-	binary.BigEndian.PutUint64(p[9:], uint64(start))
-	return &pgproto3.CopyData{Data: append(p, payload...)}
+func xlog(start cdc.LSN, message []byte) *pgproto3.CopyData {
+	return pgscript.XLogData(uint64(start), message)
 }
 
 func keepalive(end cdc.LSN, reply bool) *pgproto3.CopyData {
-	p := append([]byte{'k'}, make([]byte, 17)...)
-	binary.BigEndian.PutUint64(p[1:], uint64(end))
-	if reply {
-		p[17] = 1
-	}
-	return &pgproto3.CopyData{Data: p}
-}
-
-func relationMessage() []byte {
-	p := []byte("R\x00\x00\x00\x01public\x00t\x00d\x00\x01\x01id\x00\x00\x00\x00\x19")
-	return append(p, 0xff, 0xff, 0xff, 0xff)
-}
-
-func beginMessage(final cdc.LSN) []byte {
-	p := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(final))
-	return append(p, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7)
-}
-
-func commitMessage(final, end cdc.LSN) []byte {
-	p := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(final))
-	p = binary.BigEndian.AppendUint64(p, uint64(end))
-	return append(p, make([]byte, 8)...)
-}
-
-func insertMessage(value string) []byte {
-	p := append([]byte("I\x00\x00\x00\x01N\x00\x01t"), binary.BigEndian.AppendUint32(nil, uint32(len(value)))...)
-	return append(p, value...)
+	return pgscript.Keepalive(uint64(end), reply)
 }
 
 // transaction is a transaction of inserts that ends at end.
 func transaction(first, end cdc.LSN, values ...string) []pgproto3.BackendMessage {
-	messages := []pgproto3.BackendMessage{xlog(first, beginMessage(end-1)), xlog(0, relationMessage())}
-	for _, v := range values {
-		messages = append(messages, xlog(first, insertMessage(v)))
-	}
-	return append(messages, xlog(end, commitMessage(end-1, end)))
+	return pgscript.Transaction(7, uint64(first), uint64(end), values...)
 }
 
 // receiveRows receives until n rows have come.
@@ -160,7 +126,7 @@ func retriable(err error) bool {
 }
 
 // pair is two ends of a TCP connection.
-func pair(t *testing.T) (client, server net.Conn) {
+func pair(t testing.TB) (client, server net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

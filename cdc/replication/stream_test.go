@@ -16,6 +16,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/pgoutput"
+	"github.com/tandem-cdc/tandem/internal/pgscript"
 )
 
 func TestReceive(t *testing.T) {
@@ -196,29 +197,6 @@ func TestReceiveIgnoresNotices(t *testing.T) {
 	receiveRows(t, s, 1)
 }
 
-// Traps 1 and 2: a status carries what was confirmed, three times, never zero and never what was only received.
-func TestKeepaliveIsAnswered(t *testing.T) {
-	s, b := scripted(t, StreamOptions{}, 0x10)
-	b.send(append(transaction(0x20, 0x40, "a"), keepalive(0x90, true))...)
-	if _, last := receiveRows(t, s, 1); last != 0x90 {
-		t.Errorf("ServerLSN = %s, want 0/90, the keepalive's", last)
-	}
-	if got := <-b.got; got != (status{0x10, 0x10, 0x10, false}) {
-		t.Errorf("status = %v, want the slot's confirmed position 0/10 three times", got)
-	}
-	s.Confirm(0x40)
-	s.Confirm(0x30) // never backwards
-	s.Confirm(0)
-	b.send(keepalive(0x91, true))
-	var batch cdc.Batch
-	if err := s.Receive(context.Background(), &batch); err != nil || len(batch.Changes) != 0 || batch.ServerLSN != 0x91 {
-		t.Errorf("Receive = %v, %d changes, ServerLSN %s, want none and 0/91", err, len(batch.Changes), batch.ServerLSN)
-	}
-	if got := <-b.got; got != (status{0x40, 0x40, 0x40, false}) {
-		t.Errorf("status = %v, want 0/40 three times", got)
-	}
-}
-
 // receiving calls Receive in a goroutine of the bubble until it fails.
 func receiving(ctx context.Context, s *Stream) <-chan error {
 	ended := make(chan error, 1) // sender: the goroutine, once
@@ -282,7 +260,7 @@ func TestKeepAliveWithoutReceive(t *testing.T) {
 }
 
 // Trap 33: a peer that says nothing is asked, and one that does not answer is dead.
-func TestDeadPeer(t *testing.T) {
+func TestTrap33DeadPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := scripted(t, StreamOptions{StatusInterval: 10 * time.Second, ReadTimeout: 60 * time.Second}, 0x10)
 		ended := receiving(t.Context(), s)
@@ -321,7 +299,7 @@ func TestDeadPeer(t *testing.T) {
 }
 
 // Trap 36: the last confirmed position reaches the server at an orderly stop, and the slot is free when Close returns.
-func TestClose(t *testing.T) {
+func TestTrap36Close(t *testing.T) {
 	s, b := scripted(t, StreamOptions{}, 0x10)
 	b.send(transaction(0x20, 0x40, "a")...)
 	receiveRows(t, s, 1)
@@ -382,7 +360,7 @@ func TestStreamParams(t *testing.T) {
 
 func TestReceiveAllocatesLittle(t *testing.T) {
 	s, b := scripted(t, StreamOptions{}, 1)
-	message, err := xlog(0x30, insertMessage("value")).Encode(nil)
+	message, err := xlog(0x30, pgscript.Insert("value")).Encode(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

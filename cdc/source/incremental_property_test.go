@@ -42,6 +42,7 @@ type shelf struct {
 	conn     *pgx.Conn
 	props    map[string]string
 	stored   []byte
+	logs     slog.Handler // nil: nobody reads them
 
 	log     []shelved
 	streams []liveStream
@@ -174,7 +175,11 @@ func (s *shelf) newTask() *source.Task {
 	for k, v := range s.props {
 		props[k] = v
 	}
-	task, err := source.NewTask(props, source.Env{Connector: "test", Log: slog.New(slog.DiscardHandler),
+	logs := s.logs
+	if logs == nil {
+		logs = slog.DiscardHandler
+	}
+	task, err := source.NewTask(props, source.Env{Connector: "test", Log: slog.New(logs),
 		StoredOffset: func(context.Context, []byte) ([]byte, error) { return stored, nil }})
 	if err != nil {
 		s.Fatal(err)

@@ -29,10 +29,11 @@ type lagWatch struct {
 
 // serverState is what the server last said; at is zero before.
 type serverState struct {
-	at                      time.Time
-	lsn, restart, confirmed cdc.LSN
-	safe                    int64 // bytes that can be written before the slot is in danger of being lost; negative: without bound, or lost
-	lost, active, exists    bool
+	at                   time.Time
+	lsn, sent            cdc.LSN // sent is 0 where the role may not see it, or nobody reads the slot
+	restart, confirmed   cdc.LSN
+	safe                 int64 // bytes that can be written before the slot is in danger of being lost; negative: without bound, or lost
+	lost, active, exists bool
 }
 
 // run watches until stop is called, which waits for its end. A zero interval watches nothing.
@@ -80,27 +81,31 @@ func (w *lagWatch) look(ctx context.Context) {
 
 // lagQuery is one row: the server's position, and the slot's if there is one. On a standby the position is the last one replayed.
 const lagQuery = `select now.lsn::text, s.slot_name is not null, coalesce(s.restart_lsn, '0/0')::text, coalesce(s.confirmed_flush_lsn, '0/0')::text,
-	coalesce(s.safe_wal_size, -1), coalesce(s.wal_status = 'lost', false), coalesce(s.active, false)
+	coalesce(s.safe_wal_size, -1), coalesce(s.wal_status = 'lost', false), coalesce(s.active, false), coalesce(r.sent_lsn, '0/0')::text
 from (select case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end) as now(lsn)
-left join pg_replication_slots s on s.slot_name = $1`
+left join pg_replication_slots s on s.slot_name = $1
+left join pg_stat_replication r on r.pid = s.active_pid`
+
+// lagPatience is how long an answer may take, at least.
+const lagPatience = 5 * time.Second
 
 func (w *lagWatch) ask(ctx context.Context) (s serverState, err error) {
-	ctx, cancel := context.WithTimeout(ctx, max(w.every, 5*time.Second))
+	ctx, cancel := context.WithTimeout(ctx, max(w.every, lagPatience))
 	defer cancel()
 	if w.conn == nil {
 		if w.conn, err = w.dial(ctx); err != nil {
 			return s, err
 		}
 	}
-	var lsn, restart, confirmed string
-	if err := w.conn.QueryRow(ctx, lagQuery, w.slot).Scan(&lsn, &s.exists, &restart, &confirmed, &s.safe, &s.lost, &s.active); err != nil {
+	var lsn, restart, confirmed, sent string
+	if err := w.conn.QueryRow(ctx, lagQuery, w.slot).Scan(&lsn, &s.exists, &restart, &confirmed, &s.safe, &s.lost, &s.active, &sent); err != nil {
 		return s, err
 	}
 	s.at = time.Now()
 	for _, p := range []struct {
 		text string
 		into *cdc.LSN
-	}{{lsn, &s.lsn}, {restart, &s.restart}, {confirmed, &s.confirmed}} {
+	}{{lsn, &s.lsn}, {restart, &s.restart}, {confirmed, &s.confirmed}, {sent, &s.sent}} {
 		if *p.into, err = cdc.ParseLSN(p.text); err != nil {
 			return s, err
 		}

@@ -2,8 +2,6 @@ package source
 
 import (
 	"time"
-
-	"github.com/tandem-cdc/tandem/cdc"
 )
 
 // Figures takes what a task has measured. The worker implements it, without either package importing the other.
@@ -109,18 +107,14 @@ func (t *Task) measureLag(s *Stats, acknowledged uint64, out Figures) {
 		return
 	}
 	out.Own("tandem_source_position", float64(head), "rung", "server")
-	for _, r := range []struct {
-		rung string
-		lsn  cdc.LSN
-	}{{"received", s.Received}, {"decoded", s.Decoded}, {"published", s.Published}, {"acknowledged", acked}, {"stored", s.Stored},
-		{"confirmed", max(s.Confirmed, server.confirmed)}} {
+	for _, r := range ladder(s, &server, acked)[1:] {
 		if r.lsn == 0 {
 			continue // not there yet: a snapshot is read, or nothing was stored
 		}
-		out.Own("tandem_source_position", float64(r.lsn), "rung", r.rung)
-		out.Own("tandem_source_lag_bytes", float64(head-min(head, r.lsn)), "rung", r.rung)
+		out.Own("tandem_source_position", float64(r.lsn), "rung", r.name)
+		out.Own("tandem_source_lag_bytes", float64(head-min(head, r.lsn)), "rung", r.name)
 		if !server.at.IsZero() {
-			out.Own("tandem_source_lag_seconds", since(r.lsn).Seconds(), "rung", r.rung)
+			out.Own("tandem_source_lag_seconds", since(r.lsn).Seconds(), "rung", r.name)
 		}
 	}
 	if !server.exists {

@@ -130,7 +130,7 @@ func (p *publisher) snapshotSkipped(ctx context.Context) error {
 	if err := p.initial(ctx, noteSkipped); err != nil {
 		return err
 	}
-	p.sent.add(p.records, &p.at, true) // the stored offset, also while what follows was published before
+	p.sent.add(p.records, &p.at, p.inTx, true) // the stored offset, also while what follows was published before
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/tandem-cdc/tandem/cdc"
 	"github.com/tandem-cdc/tandem/cdc/incremental"
@@ -386,27 +385,29 @@ type positions struct {
 	last  entry  // the newest entry at or below the highest n asked for
 	bare  uint64 // the last record behind which there is no position of its own
 	loose bool   // see soften
-	since time.Time
 }
 
 type entry struct {
 	n     uint64 // records up to and including the position
 	at    position
 	loose bool // some of these would be repeated
+	// inside tells that a transaction of the source goes on behind it.
+	inside bool
 }
 
 // exactEntries bounds the exact part of the queue: 4096 entries of about 100 bytes are 400 KB.
 const exactEntries = 4096
 
-// add notes that after record n the source stands at p. keep marks commits and ends of batches, which are never thinned out.
-func (q *positions) add(n uint64, p *position, keep bool) {
+// add notes that after record n the source stands at p, which may be inside a transaction. keep marks commits and ends of batches, which are never
+// thinned out.
+func (q *positions) add(n uint64, p *position, inside, keep bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if size := len(q.queue) - q.head; size > 0 {
 		newest := &q.queue[len(q.queue)-1]
 		if newest.n == n || !keep && size > exactEntries {
 			if newest.n == n {
-				newest.at, newest.loose = *p, q.loose
+				newest.at, newest.loose, newest.inside = *p, q.loose, inside
 			}
 			return
 		}
@@ -415,26 +416,35 @@ func (q *positions) add(n uint64, p *position, keep bool) {
 		q.queue = q.queue[:copy(q.queue, q.queue[q.head:])]
 		q.head = 0
 	}
-	q.queue = append(q.queue, entry{n, *p, q.loose})
+	q.queue = append(q.queue, entry{n, *p, q.loose, inside})
 }
 
 // exact tells whether the position behind the first n records is known, and not only one before it. While rows of a snapshot wait for the next
-// progress, which a restart goes on from, it is not, for looseMost: a snapshot that keeps no progress is read anew in any case.
-func (q *positions) exact(n uint64) bool {
+// progress, which a restart goes on from, it is not, unless it is late.
+func (q *positions) exact(n uint64, late bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.bare == n && n > 0 {
 		return true
 	}
-	newest := &q.last
-	if size := len(q.queue); size > q.head {
-		newest = &q.queue[size-1]
-	}
-	return newest.n == n && (!newest.loose || time.Since(q.since) > looseMost)
+	newest := q.newest()
+	return newest.n == n && (!newest.loose || late)
 }
 
-// looseMost is far less than a broker lets a transaction be open, and longer than a chunk of a snapshot takes.
-const looseMost = 5 * time.Second
+// inside tells whether the newest position is inside a transaction of the source.
+func (q *positions) inside() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.newest().inside
+}
+
+// newest is the entry of the last record that has one. mu is held.
+func (q *positions) newest() *entry {
+	if size := len(q.queue); size > q.head {
+		return &q.queue[size-1]
+	}
+	return &q.last
+}
 
 // pass notes that after record n the source stands where it stood before: nothing behind it is new.
 func (q *positions) pass(n uint64) {
@@ -447,9 +457,7 @@ func (q *positions) pass(n uint64) {
 func (q *positions) soften(loose bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.loose = loose; loose {
-		q.since = time.Now()
-	}
+	q.loose = loose
 }
 
 // behind returns the position behind the first n records; ok is false when there is none.

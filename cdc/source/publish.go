@@ -26,6 +26,7 @@ type publisher struct {
 	signals     *signals           // nil in tests alone
 	notes       *notifier          // nil without channels of notifications
 	plans       map[uint32]planned // by relation OID
+	ahead       *foresight         // nil in tests alone
 	current     planned            // of the change before: tables repeat in runs
 
 	records     uint64 // ended so far
@@ -78,7 +79,12 @@ type tableLookup interface {
 
 // batch publishes changes in order and notes the positions behind them.
 func (p *publisher) batch(ctx context.Context, b *cdc.Batch) error {
+	ahead := p.ahead != nil
 	for i := range b.Changes {
+		if ahead && b.Changes[i].Kind == cdc.Announce {
+			p.lookAhead(ctx, b.Changes[i:])
+			ahead = false // it has seen the whole batch
+		}
 		// One TRUNCATE message of several tables is processed behind the last.
 		p.partial = b.Changes[i].Kind == cdc.Truncate && p.truncatesMore(b.Changes[i].LSN, b.Changes[i+1:])
 		if err := p.change(ctx, &b.Changes[i]); err != nil {
@@ -126,7 +132,7 @@ func (p *publisher) note(keep bool) {
 		if p.inTx {
 			p.count()
 		}
-		p.sent.add(p.records, p.behind(), keep)
+		p.sent.add(p.records, p.behind(), p.inTx, keep)
 	}
 }
 
@@ -178,16 +184,23 @@ func (p *publisher) announce(ctx context.Context, rel *cdc.Relation) error {
 		if p.inTx {
 			xid = p.at.xid
 		}
-		table, err := p.lookup.Table(ctx, rel, xid)
-		if err != nil {
-			return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
+		l, known := p.ahead.take(rel)
+		if !known {
+			var err error
+			if l.table, err = p.lookup.Table(ctx, rel, xid); err != nil {
+				return fmt.Errorf("read table %s.%s from the catalog: %w", rel.Schema, rel.Name, err)
+			}
 		}
+		table := l.table
 		if table != nil && len(table.Key) == 0 && rel.Identity != cdc.IdentityFull && rel.Identity != cdc.IdentityIndex {
 			p.log.Warn("a captured table has neither primary key nor unique index nor replica identity: its records have no key, and the server refuses UPDATE and DELETE on it while it is published; "+
 				"add a primary key, or ALTER TABLE … REPLICA IDENTITY FULL", "table", rel.Schema+"."+rel.Name)
 		}
-		if entry.plan, err = p.enc.Plan(rel, table); err != nil {
-			return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
+		if entry.plan = l.plan; !known {
+			var err error
+			if entry.plan, err = p.enc.Plan(rel, table); err != nil {
+				return fmt.Errorf("plan table %s.%s: %w", rel.Schema, rel.Name, err)
+			}
 		}
 		if entry.ahead {
 			for _, f := range entry.plan.KeyFields() {
@@ -452,8 +465,11 @@ func newPublisher(enc encoder, filter *tableFilter, lookup tableLookup, sent *po
 
 // heartbeat sends a heartbeat record when one is due.
 func (p *publisher) heartbeat(ctx context.Context) error {
+	if p.resume.on || p.beat.every == 0 {
+		return nil
+	}
 	now := time.Now()
-	if p.resume.on || !p.beat.due(now) {
+	if !p.beat.due(now) {
 		return nil
 	}
 	n, err := p.enc.Heartbeat(now)

@@ -16,6 +16,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/catalog"
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/envelope"
+	"github.com/tandem-cdc/tandem/internal/pgerror"
 )
 
 // session is what one run holds: the metadata connection and what was read through it.
@@ -84,8 +85,12 @@ func (s *session) close() {
 	s.conn.Close(ctx)
 }
 
-// initialStatements runs database.initial.statements: separated by a semicolon, two of which stand for one.
+// initialStatements has a session live on while nobody asks it for anything, as it may be for the time of a snapshot, and runs
+// database.initial.statements: separated by a semicolon, two of which stand for one.
 func (s *session) initialStatements(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, replication.KeepIdle); err != nil {
+		return pgerror.Wrap(err, "turn off the idle timeouts of a connection")
+	}
 	const literal = "\x00"
 	for _, sql := range strings.Split(strings.ReplaceAll(s.cfg.InitialStatements, ";;", literal), ";") {
 		sql = strings.TrimSpace(strings.ReplaceAll(sql, literal, ";"))
@@ -148,7 +153,7 @@ func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error
 		if !s.cfg.beginsAnewAcrossGap() || errors.Is(gap, replication.ErrSlotForeign) {
 			return gap
 		}
-		s.task.log.Warn("beginning anew", "snapshot", !s.cfg.neverSnapshots(), "reason", gap)
+		s.task.log.Warn("beginning anew: rows that were deleted since the stored offset stay with consumers, for a snapshot tells of the rows that are there", "snapshot", !s.cfg.neverSnapshots(), "reason", gap)
 		b.from = nil
 		if exists && b.slot.Lost {
 			if err := replication.DropSlot(ctx, s.conn, s.cfg.Slot); err != nil {
@@ -279,6 +284,7 @@ func (s *session) publisher(out Emitter, b *beginning) (*publisher, error) {
 	}
 	p := newPublisher(enc, s.filter, s, &s.task.sent, from)
 	p.counts = &s.task.counts
+	p.ahead = &foresight{tables: s.Tables, streams: enc.Foresee, looked: make(map[*cdc.Relation]looked)}
 	p.log, p.out, p.metadata = s.task.log, out, s.cfg.Envelope.TransactionMetadata
 	p.xmin, p.onFailure = xminClock{every: s.cfg.Replication.xminEvery, fetch: s.slotXmin}, s.cfg.Run.onFailure
 	if s.cfg.Run.onFailure != eventFail {

@@ -34,8 +34,10 @@ func (s *session) wantedPublication(tables []catalog.TableName) replication.Publ
 
 // ensurePublication makes the publication as publication.autocreate.mode says.
 func (s *session) ensurePublication(ctx context.Context, tables []catalog.TableName) (err error) {
-	s.publication, err = replication.EnsurePublication(ctx, s.conn, s.wantedPublication(tables))
-	return err
+	if s.publication, err = replication.EnsurePublication(ctx, s.conn, s.wantedPublication(tables)); err != nil {
+		return err
+	}
+	return s.warnOfUnpublished(ctx, tables)
 }
 
 // reachSlot creates the slot where there is none. Where rows are to be read, a new slot also exports the snapshot that meets its stream

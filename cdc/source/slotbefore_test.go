@@ -151,9 +151,9 @@ func TestNoMoreRows(t *testing.T) {
 	}
 }
 
-// TestRewrittenWhileReading: a table that an ALTER TABLE rewrites while others are read, or while the stream comes to the point of the snapshot, is not
+// TestTrap29RewrittenWhileReading: a table that an ALTER TABLE rewrites while others are read, or while the stream comes to the point of the snapshot, is not
 // taken for an empty one.
-func TestRewrittenWhileReading(t *testing.T) {
+func TestTrap29RewrittenWhileReading(t *testing.T) {
 	b, u := crashBroker(t, 4)
 	b.every = 0
 	props := crashProps(b.rng)

@@ -62,7 +62,7 @@ func TestTrackStaysSmall(t *testing.T) {
 func TestPeekIsBehindWithoutTaking(t *testing.T) {
 	var q positions
 	for n := uint64(1); n <= 5; n++ {
-		q.add(n*10, &position{lsn: cdc.LSN(n)}, true)
+		q.add(n*10, &position{lsn: cdc.LSN(n)}, false, true)
 	}
 	for _, n := range []uint64{9, 10, 35, 60, 20} {
 		at, ok := q.peek(n)

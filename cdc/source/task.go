@@ -283,8 +283,11 @@ func publish(ctx context.Context, pub *publisher, full <-chan *cdc.Batch, empty 
 }
 
 // Exact tells whether the n-th record is the last of its change, and Offset(n) the position right behind it: a transaction of the worker's may
-// end there.
-func (t *Task) Exact(n uint64) bool { return t.sent.exact(n) }
+// end there. If that cannot wait, as it is late, rows of a snapshot count that a restart would read again.
+func (t *Task) Exact(n uint64, late bool) bool { return t.sent.exact(n, late) }
+
+// Ends tells whether, for an Exact n, no transaction of the source goes on behind the n-th record.
+func (t *Task) Ends(uint64) bool { return !t.sent.inside() }
 
 // Offset returns the source partition and offset behind the first n records. ok is false when nothing is to be stored.
 func (t *Task) Offset(n uint64) (partition, offset []byte, ok bool) {

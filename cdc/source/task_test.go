@@ -200,8 +200,8 @@ func TestConfirmsWhatIsStored(t *testing.T) {
 	})
 }
 
-// TestIdleDatabaseRetainsNoWAL: the slot follows a server that writes for other databases; trap 31.
-func TestIdleDatabaseRetainsNoWAL(t *testing.T) {
+// TestTrap31IdleDatabaseRetainsNoWAL: the slot follows a server that writes for other databases; trap 31.
+func TestTrap31IdleDatabaseRetainsNoWAL(t *testing.T) {
 	r := run(t, nil, map[string]string{"snapshot.mode": "no_data"})
 	r.until("the stream is on", func() bool { return r.confirmed() != 0 })
 	other, err := pgx.Connect(t.Context(), pgtest.Database(t))
@@ -372,8 +372,8 @@ func TestStopsAtOnceWhenIdle(t *testing.T) {
 	}
 }
 
-// TestRefusesGapWhileWaiting: somebody else reads the slot on while the task waits for it; trap 34.
-func TestRefusesGapWhileWaiting(t *testing.T) {
+// TestTrap34RefusesGapWhileWaiting: somebody else reads the slot on while the task waits for it; trap 34.
+func TestTrap34RefusesGapWhileWaiting(t *testing.T) {
 	database, offset, _ := restartable(t)
 	u, err := url.Parse(database)
 	if err != nil {

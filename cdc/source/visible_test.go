@@ -55,7 +55,7 @@ func (r *running) store() {
 }
 
 // A transaction is streamed before others see it: the table that it made, or altered, is read from the catalog once it is there.
-func TestTableOfInvisibleTransaction(t *testing.T) {
+func TestTrap39TableOfInvisibleTransaction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a PostgreSQL server")
 	}

@@ -61,7 +61,7 @@ func TestIntegrationWorkers(t *testing.T) {
 	})
 	f.phase("network cut", func() {
 		w := f.workers[2]
-		f.broker.Proxy(2).Cut()
+		f.broker.Proxy(2).Hold()
 		f.waitRunning(f.others(w)...)
 		f.broker.Proxy(2).Heal()
 	})
@@ -216,12 +216,12 @@ func (f *fleet) mayhem() {
 		case 1:
 			f.phase(fmt.Sprintf("%d: stop %d", n, i), func() { w.terminate(); pauseFor(f, away); w.start() })
 		case 2:
-			f.phase(fmt.Sprintf("%d: cut %d", n, i), func() { f.broker.Proxy(i).Cut(); pauseFor(f, away); f.broker.Proxy(i).Heal() })
+			f.phase(fmt.Sprintf("%d: cut %d", n, i), func() { f.broker.Proxy(i).Hold(); pauseFor(f, away); f.broker.Proxy(i).Heal() })
 		case 3:
 			j := (i + 1) % len(f.workers)
 			f.phase(fmt.Sprintf("%d: kill %d cut %d", n, i, j), func() {
 				w.kill9()
-				f.broker.Proxy(j).Cut()
+				f.broker.Proxy(j).Hold()
 				pauseFor(f, away)
 				f.broker.Proxy(j).Heal()
 				w.start()

@@ -93,7 +93,7 @@ func TestMetricsTell(t *testing.T) {
 		"select pg_logical_emit_message(true, 'p', 'm')")
 	w.await(`tandem_jdbc_rows_total\{.*op="delete".*\} 1\n`)
 	w.await(`tandem_sink_lag_records\{.*rung="committed".*\} 0\n`)
-	for _, rung := range []string{"received", "decoded", "published", "acknowledged", "stored", "confirmed"} {
+	for _, rung := range []string{"sent", "received", "decoded", "published", "acknowledged", "stored", "confirmed"} {
 		w.await(`tandem_source_lag_bytes\{.*rung="` + rung + `".*\} 0\n`)
 	}
 	text := w.await(`tandem_source_slot_active\{.*\} 1\n`)
@@ -125,6 +125,13 @@ func TestMetricsTell(t *testing.T) {
 		name, _, _ = strings.Cut(name, "{")
 		if !strings.Contains(text, "# HELP "+name+" ") {
 			t.Errorf("series %s is not defined", name)
+		}
+	}
+	lag := get(t, w.rest+"/admin/lag")
+	for _, want := range []string{`{"stalled":0,"tasks":[{"connector":"shop-source","task":0,"state":"RUNNING","stalled":false,`, `{"rung":"sent","position":"`, `{"rung":"confirmed","position":"`,
+		`"slot":{"name":"` + props["slot.name"] + `","retained_bytes":`} {
+		if !strings.Contains(lag, want) {
+			t.Errorf("GET /admin/lag = %s, want %s in it", lag, want)
 		}
 	}
 	for _, file := range []string{"../../docs/metrics.md", "../../deploy/grafana/tandem.json"} {

@@ -226,7 +226,8 @@ records and in seconds.
 | source rung | has come to | lags when |
 |---|---|---|
 | server | the end of the WAL, asked every ` + "`lag.interval.ms`" + ` | |
-| received | what was read from the replication connection | network, or the server's decoding: a long transaction comes whole at its end |
+| sent | what the server has put on the connection | the server's decoding: a long transaction comes whole at its end; or a role that may not see it: then it is missing |
+| received | what was read from the replication connection | network, or whatever decoded waits for |
 | decoded | what the encoder has taken | the encoder, or whatever it waits for |
 | published | what was handed to the producer | topics, registry, transforms |
 | acknowledged | what the broker has | the broker |
@@ -239,6 +240,10 @@ records and in seconds.
 | consumed | what was read | the broker, or a paused task |
 | applied | what the store has taken | the store |
 | committed | the group's offset, as lag tools see it | at most about a second behind applied |
+
+` + "`GET /admin/lag`" + ` gives the ladders of the source tasks of a worker as JSON. A task that stores no offset for ` + "`task.stalled.after.ms`" + `, although its
+source has changes for it, is stalled: ` + "`tandem_source_stalled`" + ` is 1, the log says so, and ` + "`/admin/lag`" + ` answers 503, which a probe understands. Its state, and
+` + "`/health`" + `, stay what they are in Kafka Connect.
 
 A slot whose ` + "`tandem_source_slot_retained_bytes`" + ` grows fills the server's disk; one whose ` + "`tandem_source_slot_safe_bytes`" + ` nears 0 is about to be lost.
 `

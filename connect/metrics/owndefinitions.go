@@ -2,10 +2,12 @@ package metrics
 
 // ownDefinitions are series that no Java worker has.
 var ownDefinitions = [][2]string{
-	{"tandem_source_position", "LSN that a rung of the source's ladder has come to. Rungs: server (its write position), received (read from the connection), decoded (taken by the encoder), " +
+	{"tandem_source_position", "LSN that a rung of the source's ladder has come to. Rungs: server (its write position), sent (what it has put on the connection), received (read from the connection), decoded (taken by the encoder), " +
 		"published (handed to the producer), acknowledged (by the broker), stored (as source offset), confirmed (to the server)."},
 	{"tandem_source_lag_bytes", "Bytes of WAL between the server's position and that of a rung."},
 	{"tandem_source_lag_seconds", "How long ago the server went beyond the position of a rung, within lag.interval.ms; 0 when it has not."},
+	{"tandem_source_stalled", "1 when a source task has stored no offset for task.stalled.after.ms although its source has changes for it."},
+	{"tandem_source_standstill_seconds", "How long ago a source task that runs last got on: stored an offset, or had nothing to do."},
 	{"tandem_source_slot_retained_bytes", "Bytes of WAL that the slot holds back on the server."},
 	{"tandem_source_slot_safe_bytes", "Bytes of WAL that can be written before the slot is in danger of being lost (safe_wal_size); missing where max_slot_wal_keep_size sets no bound."},
 	{"tandem_source_slot_active", "1 while the slot is read."},

@@ -96,7 +96,7 @@ func TestOpenAPIBodies(t *testing.T) {
 		"Error": errorBody{}, "Message": messageBody{}, "ServerInfo": rootBody{}, "WorkerStatus": healthBody{}, "CreateConnectorRequest": createBody{}, "TaskId": taskID{},
 		"ConnectorInfo": connectorBody{}, "TaskInfo": taskBody{}, "ConnectorState": state{}, "TaskState": taskState{}, "ConnectorStateInfo": statusBody{},
 		"ConnectorOffset": offsetBody{}, "ConnectorOffsets": offsetsBody{}, "PluginInfo": pluginBody{}, "ConfigKeyInfo": definitionBody{}, "ConfigValueInfo": valueBody{},
-		"ConfigInfo": infoBody{}, "ConfigInfos": infosBody{}, "LoggerLevel": loggerBody{},
+		"ConfigInfo": infoBody{}, "ConfigInfos": infosBody{}, "LoggerLevel": loggerBody{}, "Lag": lagBody{}, "TaskLag": taskLag{}, "LagRung": lagRung{}, "LagSlot": lagSlot{},
 	} {
 		if diff := cmp.Diff(jsonFields(reflect.TypeOf(body)), doc.properties[name]); diff != "" {
 			t.Errorf("schema %s of docs/openapi.yaml (-sent +described)\n%s", name, diff)

@@ -129,6 +129,7 @@ func (a *api) resources() []resource {
 // adminResources are those that the option admin.listeners takes away.
 func (a *api) adminResources() []resource {
 	return []resource{
+		{"/admin/lag", []method{{"GET", a.lag}}},
 		{"/admin/loggers", []method{{"GET", a.listLoggers}}},
 		{"/admin/loggers/{logger}", []method{{"GET", a.getLogger}, {"PUT", a.setLogger}}},
 	}

@@ -403,23 +403,16 @@ func (p *Producer) offer(part *partition) {
 	}
 }
 
-// Flush sends what is queued without waiting for more, but for a crowd of small batches, which goes a little later. It does not wait for the
-// acknowledgements.
+// Flush sends what is queued without waiting for more. It does not wait for the acknowledgements.
 func (p *Producer) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.flushBut(true)
+	p.flushLocked()
 }
 
-func (p *Producer) flushLocked() { p.flushBut(false) }
-
-// flushBut lets what lingers go, crowds too or not.
-func (p *Producer) flushBut(crowds bool) {
+func (p *Producer) flushLocked() {
 	p.clockFor = 0 // nothing waits
 	for _, s := range p.senders {
-		if crowds && s.crowd.hold > 0 {
-			continue
-		}
 		for _, part := range s.pending {
 			if part.open != nil {
 				part.open.flush = true

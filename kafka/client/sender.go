@@ -19,9 +19,8 @@ type sender struct {
 	pending  []*partition  // with records not in flight
 	inFlight int
 	next     time.Time // a batch that is not full waits until then
-	crowd    crowd
-	broken   bool // the connection is to be closed
-	idle     bool // sleeps until it is woken
+	broken   bool      // the connection is to be closed
+	idle     bool      // sleeps until it is woken
 
 	// The goroutine's own.
 	conn *sarama.Broker // used last
@@ -139,9 +138,8 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	rest := append(keep, again...)
 	clear(s.pending[min(len(rest), len(s.pending)):])
 	s.pending = rest
-	s.crowd.add(len(r.batches), r.bytes)
 	if due && !full {
-		s.next = now.Add(max(p.cfg.Producer.Linger, s.crowd.over()))
+		s.next = now.Add(p.cfg.Producer.Linger)
 	}
 	if len(r.batches) == 0 {
 		if !due {
