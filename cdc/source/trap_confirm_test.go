@@ -65,7 +65,6 @@ func TestTrap04ConfirmsEndsOfTransactions(t *testing.T) {
 		rows += 5
 	}
 	r.await(rows, "of any kind", func(string) bool { return true })
-	confirmed := r.confirmed()
 	for n := 1; n <= rows; n++ {
 		r.ack(n)
 		whole := n / 5 * 2 // transactions: two rows, three rows, two rows …
@@ -75,7 +74,7 @@ func TestTrap04ConfirmsEndsOfTransactions(t *testing.T) {
 		if n%7 == 0 { // now and then, for a status takes its time
 			r.replies(1)
 		}
-		confirmed = r.confirmed()
+		confirmed := r.confirmed()
 		if whole < len(ends) && confirmed > ends[whole]-1 {
 			t.Fatalf("confirmed_flush_lsn = %s after %d records, want it before %s: the transaction that ends there is not acknowledged", confirmed, n, ends[whole])
 		}

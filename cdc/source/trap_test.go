@@ -254,6 +254,4 @@ func ids(op string, from, to int) (lines []string) {
 	return lines
 }
 
-var errDead = errors.New("kill -9")
-
 var _ source.Emitter = new(ledger)
