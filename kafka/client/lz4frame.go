@@ -23,8 +23,8 @@ const (
 	lz4Window        = 64 << 10
 )
 
-// lz4Blocks is a frame that is decompressed block by block, where it is wanted: lz4.Reader copies twice, and looks at checksums, which takes a third of
-// its time; the batch around a frame has one.
+// lz4Blocks is a frame that is decompressed block by block, where it is wanted: lz4.Reader copies twice, and looks at checksums; the
+// batch around a frame has one.
 type lz4Blocks struct {
 	data   []byte // what is left
 	most   int    // bytes of a block
