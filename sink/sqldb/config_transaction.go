@@ -31,7 +31,7 @@ type TransactionConfig struct {
 }
 
 func defaultTransactions() TransactionConfig {
-	return TransactionConfig{Consistency: ConsistencyPartition, TransactionTimeout: 5 * time.Minute, TransactionBuffer: 32 << 20}
+	return TransactionConfig{Consistency: ConsistencyPartition, TransactionTimeout: 10 * time.Minute, TransactionBuffer: 32 << 20}
 }
 
 func (c *TransactionConfig) keys() config.Keys {
@@ -39,7 +39,7 @@ func (c *TransactionConfig) keys() config.Keys {
 	return config.Keys{
 		config.Enum(&c.Consistency, "consistency", "partition: each partition for itself, in its order. transaction: the source's transactions whole and in the order of their commits, over all tables, so that foreign keys hold at every moment; it needs the topic of the source's provide.transaction.metadata among the topics, tasks.max=1, and Debezium's envelopes.", []Consistency{ConsistencyPartition, ConsistencyTransaction}, group),
 		config.String(&c.TransactionTopic, "transaction.topic", "Topic of the transactions' metadata. Empty: the one whose name ends in .transaction.", config.Null(), config.Rank(config.Low), group),
-		config.Millis(&c.TransactionTimeout, "transaction.timeout.ms", "With consistency=transaction: how long a transaction may wait for the rest of it while no record comes, before the task stops and names it.", 1000, config.Rank(config.Low), group),
+		config.Millis(&c.TransactionTimeout, "transaction.timeout.ms", "With consistency=transaction: how long a transaction may wait for the rest of it while no record comes, before the task stops and names it. Longer than the consumer's metadata.max.age.ms, by which a topic that is made later is found.", 1000, config.Rank(config.Low), group),
 		config.Long(&c.TransactionBuffer, "transaction.buffer.bytes", "With consistency=transaction: memory for records that wait for the rest of their transaction; what is more goes to a temporary file.", 1<<20, 1<<40, config.Rank(config.Low), group),
 		config.String(&c.TransactionDir, "transaction.buffer.dir", "Folder of that file. Empty: the system's folder for temporary files.", config.Null(), config.Rank(config.Low), group),
 	}
