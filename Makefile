@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: torture sabotage check fmt vet lint test race vuln versions integration servers scenes kill workers crashes sinks bench bench-quick microbench fuzz build oracle
+.PHONY: torture sabotage check fmt vet lint test race vuln versions integration servers scenes kill bounds workers crashes sinks bench bench-quick microbench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -54,6 +54,11 @@ scenes:
 # The long form of the kill -9 test: twenty kills, a seed of its own.
 kill:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationKill -count=1 -v -timeout 30m ./cmd/tandem -kills 20
+
+# The long form of the bounds of memory: one transaction of 10,000,000 rows, rows of 16 MB, 2,000 tables.
+bounds:
+	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationBounds -count=1 -v -timeout 30m ./cmd/tandem \
+		-bounds-rows 10000000 -bounds-tables 2000 -bounds-large 20
 
 # The long form of the test of three workers: 100 connectors, and ten minutes (MINUTES) of workers that are killed, stopped and cut off.
 workers:

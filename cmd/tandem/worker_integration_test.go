@@ -30,7 +30,8 @@ type worker struct {
 	dir, binary string
 	cmd         *exec.Cmd // nil: not running
 	log         *os.File
-	since       int // where the log of this process begins
+	since       int      // where the log of this process begins
+	environment []string // besides ours
 }
 
 func newWorker(t *testing.T) *worker {
@@ -87,6 +88,7 @@ func (w *worker) start(connectors ...string) {
 	_, w.since = w.said(0)
 	w.cmd = exec.Command(w.binary, args...)
 	w.cmd.Stdout, w.cmd.Stderr = w.log, w.log
+	w.cmd.Env = append(os.Environ(), w.environment...)
 	if err := w.cmd.Start(); err != nil {
 		w.Fatal(err)
 	}
