@@ -153,7 +153,11 @@ func (s *session) withSlot(ctx context.Context, b *beginning, exists bool) error
 		if !s.cfg.beginsAnewAcrossGap() || errors.Is(gap, replication.ErrSlotForeign) {
 			return gap
 		}
-		s.task.log.Warn("beginning anew: rows that were deleted since the stored offset stay with consumers, for a snapshot tells of the rows that are there", "snapshot", !s.cfg.neverSnapshots(), "reason", gap)
+		if s.cfg.neverSnapshots() {
+			s.task.log.Warn("beginning anew without a snapshot: consumers never hear of what was changed since the stored offset", "reason", gap)
+		} else {
+			s.task.log.Warn("beginning anew: rows that were deleted since the stored offset stay with consumers, for a snapshot tells of the rows that are there", "reason", gap)
+		}
 		b.from = nil
 		if exists && b.slot.Lost {
 			if err := replication.DropSlot(ctx, s.conn, s.cfg.Slot); err != nil {
