@@ -16,6 +16,12 @@ type fencing struct {
 	floor map[string]int16 // no producer that has the id rightly has a lower epoch
 }
 
+// Milliseconds that a transaction may be open: of one who takes an id only to fence others, as Kafka's admin clients do, and by default.
+const (
+	fencingTimeout = 1
+	defaultTimeout = 60_000
+)
+
 func fence(c *kfake.Cluster) {
 	f := &fencing{inits: make(map[string]int16), floor: make(map[string]int16)}
 	c.ControlKey(int16(kmsg.InitProducerID), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -37,6 +43,9 @@ func (f *fencing) admits(r *kmsg.InitProducerIDRequest) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id := *r.TransactionalID
+	if f.inits[id] == 0 && r.TransactionTimeoutMillis == fencingTimeout { // kfake lets an id's first producer decide for all later ones
+		r.TransactionTimeoutMillis = defaultTimeout
+	}
 	if r.ProducerID >= 0 && r.ProducerEpoch < f.floor[id] {
 		return false
 	}

@@ -209,6 +209,23 @@ func TestFencedByTheNext(t *testing.T) {
 	}
 }
 
+// TestFencedBeforeTheFirst: to fence an id that nobody has had leaves its first producer the time that it asks for.
+func TestFencedBeforeTheFirst(t *testing.T) {
+	brokers := testBrokers(t)
+	topic := newTopic(t, brokers, 1)
+	a := NewAdmin(testConfig(ForAdmin, brokers))
+	defer a.Close()
+	if err := a.FenceProducers(testContext(t), topic); err != nil {
+		t.Fatal(err)
+	}
+	p := startTxn(t, txnConfig(brokers, topic))
+	send(t, p.Producer, record(topic, 0, "first"))
+	p.Flush()
+	waitAcked(t, p.Producer, 1)
+	<-time.After(30 * time.Millisecond) // longer than the millisecond of who fences
+	commit(t, p)
+}
+
 func isFenced(err error) bool {
 	var fenced *kafka.FencedError
 	return errors.As(err, &fenced)
