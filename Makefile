@@ -22,7 +22,7 @@ lint:
 test:
 	$(GO) test ./...
 
-# SKIP leaves out tests by a pattern (CI: the recordings, which `make versions RACE=…` replays).
+# SKIP leaves out tests by a pattern (CI: the recordings, which `make versions RACE=…` replays, and the traps, which have their servers do much).
 race:
 	$(GO) test -race $(if $(SKIP),-skip '$(SKIP)') ./...
 

@@ -197,22 +197,6 @@ func BenchmarkJSONReadWithSchema(b *testing.B) {
 	benchmarkRead(b, read, size)
 }
 
-// What is read with a schema takes its memory from an arena, a piece of which serves several rows. Without one, objects become maps of their own.
-func TestReadAllocs(t *testing.T) {
-	avro, _ := avroRead(t)
-	plain, _ := jsonRead(t, "false")
-	withSchema, _ := jsonRead(t, "true")
-	for _, c := range []struct {
-		name string
-		read func()
-		most float64
-	}{{"avro", avro, 0}, {"json", plain, 14}, {"json with schema", withSchema, 0}} {
-		if got := testing.AllocsPerRun(1000, c.read); got > c.most {
-			t.Errorf("%s: %v allocations per row, want %v at most", c.name, got, c.most)
-		}
-	}
-}
-
 // The writers allocate nothing per row when the buffer they are given is large enough.
 func TestWriteAllocs(t *testing.T) {
 	s, v := bikeEnvelope(t)

@@ -2,7 +2,6 @@ package converter
 
 import (
 	"bytes"
-	"context"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -115,41 +114,6 @@ func TestShortNumbers(t *testing.T) {
 		if err != nil || !integral || short.pos != long.pos || got != javaLong(text, integral) {
 			t.Fatalf("short(%q) = %d up to %d, want %s up to %d, %v", data, got, short.pos, text, long.pos, err)
 		}
-	}
-}
-
-// TestBorrow: each converter that lends its values lends the ones that it gives, of every record of the corpus; with a room a row makes no garbage.
-func TestBorrow(t *testing.T) {
-	s, v := bikeEnvelope(t)
-	c, report := New(JSONClass, nil, false, Env{})
-	if err := report.Err(); err != nil {
-		t.Fatal(err)
-	}
-	w, err := c.NewSerializer(t.Context(), "t", s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.WriteTo(w.Begin(nil))
-	data, err := w.End()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := context.Background()
-	_, want, err := c.Deserialize(ctx, "t", data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	room := schema.NewRoom()
-	read := func() {
-		room.Reset()
-		_, got, err := c.(Borrower).Borrow(ctx, "t", data, room)
-		if err != nil || !got.Equal(want) {
-			t.Fatalf("Borrow = %v, %v, want what Deserialize gives", got, err)
-		}
-	}
-	read()
-	if n := testing.AllocsPerRun(100, read); n > 0 {
-		t.Errorf("Borrow allocates %v times a row, want 0", n)
 	}
 }
 
