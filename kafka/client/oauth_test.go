@@ -139,7 +139,7 @@ func TestTokenRefused(t *testing.T) {
 		t.Errorf("the endpoint was asked %d times, want hardly more than once", n)
 	}
 	c = bearerConfig(t, brokers, map[string]string{"sasl.oauthbearer.token.endpoint.url": url, "sasl.jaas.config": bearerModule + `clientId="me" clientSecret="s3cr;et";`})
-	c.APITimeout = 300 * time.Millisecond
+	c.APITimeout = 2 * time.Second
 	a = NewAdmin(c)
 	defer a.Close()
 	if _, err := a.Topics(testContext(t)); !isRetriable(err) || !strings.Contains(err.Error(), "503") {
