@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/big"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,9 @@ func (e *elasticTest) documents(t *testing.T, index string) map[string]map[strin
 	t.Helper()
 	request(t, "POST", e.server.URL()+"/"+index+"/_refresh", "")
 	code, text := request(t, "GET", e.server.URL()+"/"+index+"/_search?size=10000&ignore_unavailable=true", "")
+	if code == http.StatusServiceUnavailable { // the index is made this moment
+		return nil
+	}
 	var found struct {
 		Hits struct {
 			Hits []struct {
