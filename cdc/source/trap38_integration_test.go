@@ -147,7 +147,7 @@ func owned(path, as string) error {
 func TestIntegrationTrap38Failover(t *testing.T) {
 	f := newFailover(t)
 	f.exec(f.primaryConn, "CREATE DATABASE shop")
-	s := newShelfOn(t, f.primary.URL("shop"), "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY)", map[string]string{"slot.failover": "true", "database.sslmode": "disable"})
+	s := newShelfOn(t, f.primary.URL("shop"), "CREATE TABLE t (id int PRIMARY KEY); CREATE TABLE z (id int PRIMARY KEY)", map[string]string{"slot.failover": "true", "database.sslmode": "disable", "status.update.interval.ms": "200"})
 	slot := strings.TrimPrefix(s.database.Path, "/")
 	r := &running{T: t, conn: f.standbyConn, slot: slot}
 	end := 0
@@ -163,6 +163,8 @@ func TestIntegrationTrap38Failover(t *testing.T) {
 	}
 	s.ended = last
 	s.live(func() {
+		// A first copy of the slot that fails, for want of its database, is in the way of all later ones.
+		r.until("the standby has the database", func() bool { return r.count("SELECT count(*) FROM pg_database WHERE datname = 'shop'") == 1 })
 		// The slot can be copied once the standby has what the slot needs; what a server writes by itself helps that along.
 		r.until("the standby has the slot", func() bool {
 			f.exec(f.primaryConn, "SELECT pg_log_standby_snapshot()")
