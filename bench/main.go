@@ -119,6 +119,9 @@ func measureAll(ctx context.Context, args []string) (err error) {
 	file := filepath.Join(o.out, "benchmarks.json")
 	earlier := newResults()
 	if !o.quick {
+		if err := os.MkdirAll(o.out, 0o755); err != nil {
+			return err
+		}
 		if earlier, err = readResults(file); err != nil {
 			return err
 		}
