@@ -190,7 +190,7 @@ func (b *bench) receiveCopy(ctx context.Context, w *written) (m sample, err erro
 	pid := 0
 	for running := true; running; {
 		select {
-		case <-p.done:
+		case <-p.Done():
 			running = false
 		case <-look.C:
 			if n, err := writtenBy(cmd.Process.Pid); seen.first.IsZero() && err == nil && n > 0 {
@@ -209,8 +209,8 @@ func (b *bench) receiveCopy(ctx context.Context, w *written) (m sample, err erro
 	switch {
 	case context.Cause(ctx) != nil:
 		return m, context.Cause(ctx)
-	case p.err != nil:
-		return m, fmt.Errorf("%w: %s", p.err, p.lastSaid())
+	case p.Err() != nil:
+		return m, fmt.Errorf("%w: %s", p.Err(), p.lastSaid())
 	case seen.first.IsZero():
 		return m, errors.New("pg_recvlogical ended before it was seen to write anything: the load is too small to be measured")
 	}

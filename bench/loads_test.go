@@ -13,9 +13,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 func TestLoadsWriteWhatTheySay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	for _, l := range []load{bikeStore(250), wideRows(150, 100), narrowRows(1500), jsonRows(120), hugeTransaction(300), manyTables(3, 20)} {
 		t.Run(l.name, func(t *testing.T) {
 			conn, err := pgx.Connect(t.Context(), pgtest.Database(t))
@@ -40,9 +37,6 @@ func TestLoadsWriteWhatTheySay(t *testing.T) {
 }
 
 func TestLastRowsOfTheShopAreThoseThatAreWaitedFor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	l := bikeStore(120)
 	conn, err := pgx.Connect(t.Context(), pgtest.Database(t))
 	if err != nil {

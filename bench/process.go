@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,10 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // stopTimeout is how long a contender may take to end in order.
@@ -24,13 +24,12 @@ const usageEvery = 25 * time.Millisecond
 
 // process is a contender that runs.
 type process struct {
+	*childserver.Child
 	cmd     *exec.Cmd
-	log     string        // path of what it says
-	started time.Time     // before the process was made
-	rest    string        // URL of its REST API; empty: it has none
-	asked   time.Time     // when that was last asked
-	done    chan struct{} // maker: start; closer: the goroutine that waits, once the process has ended
-	err     error         // why it ended; readable after done
+	log     string    // path of what it says
+	started time.Time // before the process was made
+	rest    string    // URL of its REST API; empty: it has none
+	asked   time.Time // when that was last asked
 
 	mu         sync.Mutex
 	cpu        time.Duration
@@ -40,28 +39,15 @@ type process struct {
 
 // start starts a command, which says what it has to say into dir/name.log. It ends with this program.
 func start(cmd *exec.Cmd, dir, name, rest string) (*process, error) {
-	p := &process{cmd: cmd, log: filepath.Join(dir, name+".log"), rest: rest, done: make(chan struct{})}
+	p := &process{cmd: cmd, log: filepath.Join(dir, name+".log"), rest: rest}
 	out, err := os.Create(p.log)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
-	isolate(cmd)
-	began := make(chan error) // maker: start; sender: the goroutine, once; never closed; bound: none
 	p.started = time.Now()
-	go func() {
-		// The kernel ends the process with the thread that started it: the thread must last as long.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		began <- err
-		if err == nil {
-			p.err = cmd.Wait()
-		}
-		close(p.done)
-	}()
-	if err := <-began; err != nil {
+	if p.Child, err = childserver.Start(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go p.watch()
@@ -75,7 +61,7 @@ func (p *process) watch() {
 	for {
 		p.look()
 		select {
-		case <-p.done:
+		case <-p.Done():
 			return
 		case <-look.C:
 		}
@@ -84,8 +70,8 @@ func (p *process) watch() {
 
 // look keeps what the process uses now. Of one that has just ended there is nothing to read, which is no error.
 func (p *process) look() {
-	cpu, cpuErr := cpuOf(p.cmd.Process.Pid)
-	m, memoryErr := memoryOf(p.cmd.Process.Pid)
+	cpu, cpuErr := cpuOf(p.Pid)
+	m, memoryErr := memoryOf(p.Pid)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if cpuErr == nil {
@@ -99,7 +85,7 @@ func (p *process) look() {
 // usedCPU is the CPU time the process has had until now; of one that has ended, all of it.
 func (p *process) usedCPU() time.Duration {
 	select {
-	case <-p.done:
+	case <-p.Done():
 		if s := p.cmd.ProcessState; s != nil {
 			return s.UserTime() + s.SystemTime()
 		}
@@ -124,7 +110,7 @@ const askEvery = 3 * time.Second
 // failed is an error when the process has ended, with the last it said, or when a connector of it or a task has failed. One goroutine calls it.
 func (p *process) failed() error {
 	select {
-	case <-p.done:
+	case <-p.Done():
 		return fmt.Errorf("it has ended (%v): %s", p.cmd.ProcessState, p.lastSaid())
 	default:
 	}
@@ -168,28 +154,21 @@ func failedIn(answer []byte) error {
 }
 
 // lastSaid is the end of the log.
-func (p *process) lastSaid() string {
-	text, err := os.ReadFile(p.log)
-	if err != nil {
-		return err.Error()
-	}
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-15):], []byte("\n")))
-}
+func (p *process) lastSaid() string { return childserver.LastLines(p.log, 15) }
 
 // stop ends the process, in order if it can be done in time.
 func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
-	case <-p.done:
+	case <-p.Done():
 		return nil
 	case <-time.After(stopTimeout):
 	}
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	<-p.done
+	<-p.Done()
 	return nil
 }

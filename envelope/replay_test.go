@@ -28,9 +28,6 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m).Run()) }
 // TestReplay runs what Debezium 3.7.0 was run with against a real server and compares with what it emitted: testdata/replay holds the
 // keys, values and schemas of its records. Positions, times and transaction ids are not this package's.
 func TestReplay(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	for _, f := range golden.Files(t, "testdata/replay/*.txtar") {
 		t.Run(f.Name, func(t *testing.T) {
 			props, err := config.ParseProperties(f.Text("connector.properties"))

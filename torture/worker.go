@@ -11,11 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // stopTimeout is how long a worker may take to end in order.
@@ -28,18 +29,16 @@ type worker struct {
 	log     string   // path
 	rest    string   // URL of its REST API
 
-	mu      sync.Mutex    // guards what follows
-	cmd     *exec.Cmd     // nil: not running
-	done    chan struct{} // of cmd; closer: the goroutine that waits for it, when it has ended
-	failure error         // readable after done
-	starts  int
+	mu     sync.Mutex         // guards what follows
+	child  *childserver.Child // nil: not running
+	starts int
 }
 
 // start starts the process.
 func (w *worker) start() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd != nil {
+	if w.child != nil {
 		return fmt.Errorf("start %s: it is running", w.name)
 	}
 	out, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -51,24 +50,9 @@ func (w *worker) start() error {
 	fmt.Fprintf(out, "--- start %d of %s\n", w.starts, w.name)
 	cmd := exec.Command(w.command[0], w.command[1:]...)
 	cmd.Stdout, cmd.Stderr = out, out
-	isolate(cmd)
-	began := make(chan error) // sender: the goroutine, once; never closed; bound: none
-	w.done = make(chan struct{})
-	go func() {
-		// The kernel ends the process with the thread that started it: the thread must last as long.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		began <- err
-		if err == nil {
-			w.failure = cmd.Wait()
-		}
-		close(w.done)
-	}()
-	if err := <-began; err != nil {
+	if w.child, err = childserver.Start(cmd); err != nil {
 		return fmt.Errorf("start %s: %w", w.name, err)
 	}
-	w.cmd = cmd
 	return nil
 }
 
@@ -76,10 +60,10 @@ func (w *worker) start() error {
 func (w *worker) signal(s syscall.Signal) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd == nil {
+	if w.child == nil {
 		return nil
 	}
-	if err := w.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := w.child.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("send %s to %s: %w", s, w.name, err)
 	}
 	return nil
@@ -113,15 +97,15 @@ func (w *worker) terminate() error {
 func (w *worker) wait(patience time.Duration) (failure, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd == nil {
+	if w.child == nil {
 		return nil, nil
 	}
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
-	case <-w.done:
-		w.cmd = nil
-		return w.failure, nil
+	case <-w.child.Done():
+		failure, w.child = w.child.Err(), nil
+		return failure, nil
 	case <-t.C:
 		return nil, fmt.Errorf("%s did not end within %v", w.name, patience)
 	}
@@ -131,11 +115,11 @@ func (w *worker) wait(patience time.Duration) (failure, err error) {
 func (w *worker) ended() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd == nil {
+	if w.child == nil {
 		return false
 	}
 	select {
-	case <-w.done:
+	case <-w.child.Done():
 		return true
 	default:
 		return false
@@ -143,14 +127,7 @@ func (w *worker) ended() bool {
 }
 
 // lastSaid is the end of its log.
-func (w *worker) lastSaid() string {
-	text, err := os.ReadFile(w.log)
-	if err != nil {
-		return err.Error()
-	}
-	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-25):], []byte("\n")))
-}
+func (w *worker) lastSaid() string { return childserver.LastLines(w.log, 25) }
 
 // call sends a request to its REST API.
 func (w *worker) call(ctx context.Context, method, path string, body any) (status int, answer []byte, err error) {

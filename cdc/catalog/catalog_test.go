@@ -17,9 +17,6 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m).Run()) }
 
 func database(t *testing.T, setup string) (*pgx.Conn, *catalog.Catalog) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	conn, err := pgx.Connect(context.Background(), pgtest.Database(t))
 	if err != nil {
 		t.Fatal(err)

@@ -27,9 +27,6 @@ var record = flag.Bool("record", false, "run the SQL of the golden files in a se
 // TestRecord checks on a real server that the SQL of the golden files still makes messages that decode; with -record it also replaces the
 // recorded ones of the files whose name ends in the server's major version.
 func TestRecord(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := majorVersion(t)
 	for _, file := range golden.Files(t, "testdata/*.txtar") {
 		_, version, recorded := strings.Cut(file.Name, "_pg")

@@ -293,9 +293,6 @@ func sqliteDB(t *testing.T) *testDB {
 
 func postgresDB(t *testing.T) *testDB {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	dsn := pgtest.Database(t)
 	conn, err := pgx.Connect(t.Context(), dsn)
 	if err != nil {

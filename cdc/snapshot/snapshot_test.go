@@ -35,9 +35,6 @@ type db struct {
 
 func database(t testing.TB, setup string) *db {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	u, err := url.Parse(pgtest.Database(t))
 	if err != nil {
 		t.Fatal(err)

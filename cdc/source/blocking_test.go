@@ -105,20 +105,8 @@ type signalled struct {
 
 func newSignalled(t *testing.T, props map[string]string) *signalled {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
-	text := pgtest.Database(t)
-	u, err := url.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	s := &signalled{running: &running{T: t, conn: conn, slot: strings.TrimPrefix(u.Path, "/")}, database: u, file: filepath.Join(t.TempDir(), "signals.txt"),
+	r, u := sessionOn(t, pgtest.Database(t))
+	s := &signalled{running: r, database: u, file: filepath.Join(t.TempDir(), "signals.txt"),
 		env: source.Env{Connector: "test", Log: slog.New(slog.DiscardHandler)}}
 	password, _ := u.User.Password()
 	s.props = map[string]string{"name": "test", "topic.prefix": "p", "database.hostname": u.Hostname(), "database.port": u.Port(), "database.user": u.User.Username(),

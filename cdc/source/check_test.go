@@ -15,9 +15,6 @@ import (
 
 // TestCheck: what the database says when a connector is made, at database.hostname and in the words that Debezium's users know.
 func TestCheck(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	u, err := url.Parse(pgtest.Database(t))
 	if err != nil {
 		t.Fatal(err)

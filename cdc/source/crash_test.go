@@ -445,9 +445,6 @@ func (b *broker) once() {
 
 func crashBroker(t *testing.T, seed uint64) (*broker, *url.URL) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	return brokerOn(t, pgtest.Database(t), seed)
 }
 
@@ -515,9 +512,6 @@ func (b *broker) sentinel() func(*published) bool {
 // the tables. TANDEM_CRASHES=all kills at every record behind which an offset says something new, and a second and third time; a
 // number is that many random scenarios.
 func TestSnapshotGoesOnAfterCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	n := 12
 	if text := os.Getenv("TANDEM_CRASHES"); text != "" && text != "all" {
 		var err error

@@ -65,9 +65,6 @@ type shelved struct {
 
 func newShelf(t *testing.T, setup string, props map[string]string) *shelf {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	return newShelfOn(t, pgtest.Database(t), setup, props)
 }
 

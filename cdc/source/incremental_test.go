@@ -261,9 +261,6 @@ func TestIncrementalLargeRows(t *testing.T) {
 
 // A transaction that is streamed but not yet visible, for it waits for a synchronous standby, is not undone by a chunk read meanwhile.
 func TestIncrementalInvisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	file := t.TempDir() + "/signals"
 	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"}})
 	s := newShelfOn(t, pgtest.DatabaseIn(t, server), `CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old'), (2, 'old')`,

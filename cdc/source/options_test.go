@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 )
 
@@ -62,20 +60,8 @@ func (b *lockedBuffer) String() string {
 // TestIdentityRefused: a table of somebody else, an index that is not there and two entries for one table are said in the log, other tables get their
 // identity, and the stream begins.
 func TestIdentityRefused(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
-	database := pgtest.Database(t)
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
-	name := strings.TrimPrefix(u.Path, "/")
+	r, u := sessionOn(t, pgtest.Database(t))
+	conn, name := r.conn, r.slot
 	role := "r_" + name
 	if _, err := conn.Exec(t.Context(), `CREATE ROLE `+role+` LOGIN REPLICATION PASSWORD 'x';
 		CREATE TABLE foreign_t (id int PRIMARY KEY); CREATE TABLE own (id int PRIMARY KEY); CREATE TABLE "Odd Name" (id int PRIMARY KEY); CREATE TABLE no_index (id int PRIMARY KEY); CREATE TABLE twice (id int PRIMARY KEY);
@@ -90,7 +76,6 @@ func TestIdentityRefused(t *testing.T) {
 	})
 	log := new(lockedBuffer)
 	u.User = url.UserPassword(role, "x")
-	r := &running{T: t, out: new(counter), conn: conn, slot: name}
 	r.task = taskOn(t, u, nil, slog.New(slog.NewTextHandler(log, nil)), map[string]string{"snapshot.mode": "no_data", "publication.autocreate.mode": "disabled",
 		"replica.identity.autoset.values": `public.(foreign_t|own|odd.name):FULL,public.no_index:INDEX nope,public.tw.*:FULL,public.twice:NOTHING`})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -116,25 +101,13 @@ func TestIdentityRefused(t *testing.T) {
 
 // TestSlotTimeout: a slot that cannot be created in time is tried again, and given up after slot.max.retries.
 func TestSlotTimeout(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
-	database := pgtest.Database(t)
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), "CREATE TABLE t (id int PRIMARY KEY); BEGIN; INSERT INTO t VALUES (1)"); err != nil {
+	r, u := sessionOn(t, pgtest.Database(t))
+	if _, err := r.conn.Exec(t.Context(), "CREATE TABLE t (id int PRIMARY KEY); BEGIN; INSERT INTO t VALUES (1)"); err != nil {
 		t.Fatal(err)
 	}
 	task := taskOn(t, u, nil, slog.New(slog.DiscardHandler), map[string]string{"snapshot.mode": "no_data", "internal.create.slot.command.timeout": "1", "slot.max.retries": "1", "slot.retry.delay.ms": "1"})
 	started := time.Now()
-	err = task.Run(t.Context(), new(counter))
+	err := task.Run(t.Context(), new(counter))
 	if err == nil || !strings.Contains(err.Error(), "gave up after 2 tries") || !strings.Contains(err.Error(), "end transactions that are open for long") {
 		t.Errorf("Run() = %v, want it to give up and name the open transactions", err)
 	}

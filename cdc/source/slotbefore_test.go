@@ -70,9 +70,6 @@ func (b *broker) ask() func(*published) bool {
 
 // TestNoTemporarySlot: without room for a temporary slot the rows are read anew, and what was published stands right in the end.
 func TestNoTemporarySlot(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"max_replication_slots": "1"}})
 	if err := server.CreateDatabase(t.Context(), "crowded"); err != nil {
 		t.Fatal(err)
@@ -176,9 +173,6 @@ func TestTrap29RewrittenWhileReading(t *testing.T) {
 
 // TestLostSlotAnew: snapshot.mode=when_needed leaves a slot behind whose WAL was lost before the snapshot was complete.
 func TestLostSlotAnew(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}})
 	if err := server.CreateDatabase(t.Context(), "lost"); err != nil {
 		t.Fatal(err)

@@ -63,9 +63,6 @@ const drain = 20 * time.Second
 
 func run(t *testing.T, stored []byte, more map[string]string) *running {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	return runOn(t, pgtest.Database(t), stored, more)
 }
 
@@ -74,17 +71,24 @@ func runOn(t *testing.T, database string, stored []byte, more map[string]string)
 	return runLogged(t, database, stored, slog.New(slog.DiscardHandler), more)
 }
 
-func runLogged(t *testing.T, database string, stored []byte, log *slog.Logger, more map[string]string) *running {
+// sessionOn is a session on a database, for a task whose slot is named like it; its address.
+func sessionOn(t *testing.T, database string) (*running, *url.URL) {
 	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{T: t, out: new(counter), slot: strings.TrimPrefix(u.Path, "/")}
-	if r.conn, err = pgx.Connect(t.Context(), database); err != nil {
+	conn, err := pgx.Connect(t.Context(), database)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { r.conn.Close(context.Background()) })
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return &running{T: t, out: new(counter), conn: conn, slot: strings.TrimPrefix(u.Path, "/")}, u
+}
+
+func runLogged(t *testing.T, database string, stored []byte, log *slog.Logger, more map[string]string) *running {
+	t.Helper()
+	r, u := sessionOn(t, database)
 	r.task = taskOn(t, u, stored, log, more)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1) // sender: the goroutine below, once
@@ -231,9 +235,6 @@ func TestTrap31IdleDatabaseRetainsNoWAL(t *testing.T) {
 
 // TestRefusesGap: a slot that is ahead of the stored offset has lost changes; traps 16 and 34.
 func TestRefusesGap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	for _, c := range []struct {
 		name, prepare, offset, want string
 	}{
@@ -268,9 +269,6 @@ func TestRefusesGap(t *testing.T) {
 // restartable makes a table with a row in a fresh database, a slot that stands before the row, and the offset behind it.
 func restartable(t *testing.T) (database string, offset []byte, behind cdc.LSN) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	database = pgtest.Database(t)
 	conn, err := pgx.Connect(t.Context(), database)
 	if err != nil {
@@ -440,22 +438,13 @@ func TestTrap34RefusesGapWhileWaiting(t *testing.T) {
 // TestSaysThatSlotWasNotDropped: with slot.drop.on.stop a slot that stays retains WAL, and the state of a stopped task tells nobody.
 func TestSaysThatSlotWasNotDropped(t *testing.T) {
 	database, offset, behind := restartable(t)
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r, u := sessionOn(t, database)
 	log := make(lineWaiter, 1)
 	task := taskOn(t, u, offset, slog.New(log), map[string]string{"slot.drop.on.stop": "true"})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	ended := make(chan error, 1) // sender: the goroutine below, once
 	go func() { ended <- task.Run(ctx, new(counter)) }()
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	r := &running{T: t, conn: conn, slot: strings.TrimPrefix(u.Path, "/")}
 	r.until("the stream is on", func() bool { return r.confirmed() >= behind })
 	r.exec("UPDATE pg_database SET datallowconn = false WHERE datname = current_database()") // nor can it dial again
 	r.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -19,9 +18,6 @@ import (
 func TestTrap32NothingIsCaptured(t *testing.T) {
 	for _, mode := range []string{"all_tables", "filtered"} {
 		t.Run(mode, func(t *testing.T) {
-			if testing.Short() {
-				t.Skip("needs a PostgreSQL server")
-			}
 			database := pgtest.Database(t)
 			conn, err := pgx.Connect(t.Context(), database)
 			if err != nil {
@@ -92,17 +88,8 @@ func TestTrap37BeginsWhereTheSlotStands(t *testing.T) {
 // what was written since is missing from it. session.missing protects. TestIntegrationTrap38Failover promotes a standby that has the slot.
 func TestTrap38SlotIsMissing(t *testing.T) {
 	database, offset, _ := restartable(t)
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	r := &running{T: t, conn: conn, slot: strings.TrimPrefix(u.Path, "/")}
-	if _, err := conn.Exec(t.Context(), "SELECT pg_drop_replication_slot($1)", r.slot); err != nil {
+	r, u := sessionOn(t, database)
+	if _, err := r.conn.Exec(t.Context(), "SELECT pg_drop_replication_slot($1)", r.slot); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // and it stays so
@@ -121,20 +108,8 @@ func TestTrap38SlotIsMissing(t *testing.T) {
 // rows, nor any lock. What the open transaction writes comes once. session.reachSlot protects: the readers of the snapshot begin when the slot is
 // there, and the catalog is read statement by statement.
 func TestTrap41SlotWaitsForOpenTransactions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	database := pgtest.Database(t)
-	u, err := url.Parse(database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), database)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	r := &running{T: t, conn: conn, slot: strings.TrimPrefix(u.Path, "/"), out: new(counter)}
+	r, u := sessionOn(t, database)
 	r.exec("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
 	long, err := pgx.Connect(t.Context(), database)
 	if err != nil {

@@ -22,9 +22,6 @@ import (
 // one, the transactions whose commit record does not lie before the position that is asked for.
 func captured(t *testing.T, write func(session func() func(sql string))) *history {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	database := pgtest.Database(t)
 	u, err := url.Parse(database)
 	if err != nil {

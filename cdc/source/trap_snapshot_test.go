@@ -21,9 +21,6 @@ var initial = map[string]string{"snapshot.mode": "initial"}
 // the stream, so the snapshot must show it although no new transaction sees it; one that came behind is not in the snapshot. What protects: reachSlot,
 // whose plan imports the snapshot that the slot exported (name: created.Snapshot), and never takes one of its own beside it.
 func TestTrap10CommitsThatAreNotVisible(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"}})
 	if err := server.CreateDatabase(t.Context(), "invisible"); err != nil {
 		t.Fatal(err)

@@ -88,9 +88,6 @@ type trial struct {
 
 func newTrial(t *testing.T, setup string) *trial {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	return trialOn(t, pgtest.Database(t), setup)
 }
 

@@ -56,9 +56,6 @@ func (r *running) store() {
 
 // A transaction is streamed before others see it: the table that it made, or altered, is read from the catalog once it is there.
 func TestTrap39TableOfInvisibleTransaction(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := pgtest.PrivateServer(t, synchronous("nobody"))
 	for _, c := range []struct{ name, before, change string }{
 		{"made", "", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)"},
@@ -92,9 +89,6 @@ func TestTrap39TableOfInvisibleTransaction(t *testing.T) {
 
 // The connector may be the synchronous standby itself: a transaction then waits for it, and it does not wait for the transaction for ever.
 func TestTableWhereConnectorIsStandby(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	server := pgtest.PrivateServer(t, synchronous("*"))
 	r := runOn(t, pgtest.DatabaseIn(t, server), nil, map[string]string{"snapshot.mode": "no_data"})
 	r.exec("CREATE TABLE t (id int PRIMARY KEY, g int GENERATED ALWAYS AS (id + 1) STORED)")

@@ -29,9 +29,6 @@ const metricsFolder = "../../testdata/metrics"
 // TestMetricsOfAJavaWorker runs the connectors whose metrics were recorded of a Java worker, and wants every series here but those that
 // metrics.Absences names.
 func TestMetricsOfAJavaWorker(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	w := startMetered(t, "jmx-exporter,strimzi,confluent,debezium")
 	w.create("lines-source", map[string]string{"connector.class": "FileStreamSource", "file": w.path("in.txt"), "topic": "lines", "tasks.max": "1"})
 	w.create("bad-source", map[string]string{"connector.class": "FileStreamSource", "file": w.path("bad.txt"), "topic": "lines", "tasks.max": "1",
@@ -67,9 +64,6 @@ func TestMetricsOfAJavaWorker(t *testing.T) {
 
 // TestMetricsTell wants the figures of what was done, every figure that is defined, and every series that the dashboard asks for.
 func TestMetricsTell(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	w := startMetered(t, "jmx-exporter,debezium")
 	props := w.shop()
 	props["value.converter"], props["key.converter"] = "org.apache.kafka.connect.json.JsonConverter", "org.apache.kafka.connect.json.JsonConverter"

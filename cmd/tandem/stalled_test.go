@@ -15,9 +15,6 @@ import (
 // /health say what Kafka Connect's would; and that it gets on when the network is back. headway protects, and Task.Waits, to which a server that does not
 // answer is none that has nothing.
 func TestTrap33CutSocket(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	w := startMetered(t, "jmx-exporter\ntask.stalled.after.ms=500")
 	props := w.shop()
 	network, err := faultproxy.New(net.JoinHostPort(props["database.hostname"], props["database.port"]))

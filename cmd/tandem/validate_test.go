@@ -39,9 +39,6 @@ type rig struct {
 
 func newRig(t *testing.T, setup string) *rig {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	r := &rig{T: t}
 	u, err := url.Parse(pgtest.Database(t))
 	if err != nil {

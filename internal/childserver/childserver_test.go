@@ -18,6 +18,14 @@ func TestFreePortIsBelowEphemeralRange(t *testing.T) {
 	}
 }
 
+func TestTail(t *testing.T) {
+	for _, c := range []struct{ in, want string }{{"", ""}, {"a\nb\n", "a\nb"}, {"a\nb\nc\n", "b\nc"}} {
+		if got := Tail([]byte(c.in), 2); got != c.want {
+			t.Errorf("Tail(%q, 2) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
 // TestEndGoesOn: a server that does not heed a signal gets the next one, and all are gone behind End.
 func TestEndGoesOn(t *testing.T) {
 	heard := filepath.Join(t.TempDir(), "heard")

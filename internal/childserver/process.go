@@ -129,13 +129,3 @@ func PortFree(port int) bool {
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	return err == nil && l.Close() == nil
 }
-
-// LogTail is the end of a server's log, for error messages.
-func LogTail(path string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	const most = 4000
-	return string(text[max(0, len(text)-most):])
-}

@@ -30,9 +30,6 @@ CREATE TABLE shop.empty (id int PRIMARY KEY);`
 // pair makes two databases with the same rows; the target's types, column order and time zone are others.
 func pair(t *testing.T) (source, target string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts a server; not with -short")
-	}
 	source, target = pgtest.Database(t), pgtest.Database(t)
 	exec(t, source, tables)
 	exec(t, target, strings.NewReplacer(

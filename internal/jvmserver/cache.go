@@ -12,7 +12,8 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // Versions that are fetched.
@@ -131,7 +132,7 @@ func mavenPlugin(ctx context.Context, version, dir, goal string, args ...string)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("mvn %s: %w\n%s", goal, err, tail(out.Bytes(), 20))
+		return fmt.Errorf("mvn %s: %w\n%s", goal, err, childserver.Tail(out.Bytes(), 20))
 	}
 	return nil
 }
@@ -181,10 +182,4 @@ func write(path string, r io.Reader) error {
 		return err
 	}
 	return f.Close()
-}
-
-// tail is the last lines of a text.
-func tail(text []byte, lines int) string {
-	all := strings.Split(strings.TrimRight(string(text), "\n"), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

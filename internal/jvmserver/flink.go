@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // Versions of Apache Flink and of its connector for Kafka, which is released for every few versions of Flink.
@@ -116,7 +118,7 @@ func FlinkSQL(ctx context.Context, dir, file string) (*exec.Cmd, error) {
 func RunGroup(cmd *exec.Cmd) error {
 	runtime.LockOSThread() // the kernel ends the process with the thread that started it
 	defer runtime.UnlockOSThread()
-	isolate(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	childserver.Isolate(cmd)
+	cmd.Cancel = func() error { return killGroup(cmd.Process) }
 	return cmd.Run()
 }

@@ -113,11 +113,3 @@ func TestUnpack(t *testing.T) {
 		}
 	}
 }
-
-func TestTail(t *testing.T) {
-	for _, c := range []struct{ in, want string }{{"", ""}, {"a\nb\n", "a\nb"}, {"a\nb\nc\n", "b\nc"}} {
-		if got := tail([]byte(c.in), 2); got != c.want {
-			t.Errorf("tail(%q, 2) = %q, want %q", c.in, got, c.want)
-		}
-	}
-}

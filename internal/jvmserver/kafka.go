@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-cdc/tandem/internal/childserver"
 	"github.com/tandem-cdc/tandem/internal/faultproxy"
 )
 
@@ -125,7 +126,7 @@ func (k *Kafka) formatted(ctx context.Context) (string, error) {
 		out, err := exec.CommandContext(ctx, k.java, "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(k.jars, "*"),
 			"kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", clusterID, "-c", config).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("format the data folder of Kafka: %w\n%s", err, tail(out, 20))
+			return fmt.Errorf("format the data folder of Kafka: %w\n%s", err, childserver.Tail(out, 20))
 		}
 		return nil
 	})
@@ -238,10 +239,10 @@ func (k *Kafka) probe(ctx context.Context) error {
 func (k *Kafka) Stop() error { return k.end((*process).stop) }
 
 // Pause stops the broker in its tracks: connections stay, nothing is answered, until Resume.
-func (k *Kafka) Pause() error { return suspend(k.process.cmd) }
+func (k *Kafka) Pause() error { return suspend(k.process.Process) }
 
 // Resume lets a paused broker go on.
-func (k *Kafka) Resume() error { return goOn(k.process.cmd) }
+func (k *Kafka) Resume() error { return goOn(k.process.Process) }
 
 // Kill ends the broker at once, as kill -9 does. Data and address stay.
 func (k *Kafka) Kill() error { return k.end((*process).kill) }

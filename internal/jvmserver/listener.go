@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // Listener is a listener of a broker besides the one of Addr, with what is for it alone.
@@ -39,7 +41,7 @@ func Keytool(ctx context.Context, args ...string) error {
 	}
 	cmd := exec.CommandContext(ctx, filepath.Join(filepath.Dir(java), "keytool"), args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("run keytool %s: %w\n%s", args[0], err, tail(out, 5))
+		return fmt.Errorf("run keytool %s: %w\n%s", args[0], err, childserver.Tail(out, 5))
 	}
 	return nil
 }

@@ -10,8 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // distribution is the archive that holds the two jars of the Avro translation; they are published nowhere else.
@@ -66,7 +67,7 @@ func PrepareOracle(ctx context.Context, sources string) (*Oracle, error) {
 		args := append([]string{"-nowarn", "-d", dir, "-cp", classpath}, files...)
 		out, err := exec.CommandContext(ctx, filepath.Join(filepath.Dir(java), "javac"), args...).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("javac: %w\n%s", err, tail(out, 20))
+			return fmt.Errorf("javac: %w\n%s", err, childserver.Tail(out, 20))
 		}
 		return nil
 	})
@@ -132,12 +133,7 @@ func (o *Oracle) Record(ctx context.Context, r Recording, folders ...string) err
 	if r.Kafka != "" {
 		cmd.Env = append(cmd.Env, "ORACLE_KAFKA="+r.Kafka)
 	}
-	// On Linux the kernel ends the process with the thread that started it.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	isolate(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) } // psql too
-	if err := cmd.Run(); err != nil {
+	if err := RunGroup(cmd); err != nil { // psql ends with it, too
 		return fmt.Errorf("record %s: %w", strings.Join(folders, " "), err)
 	}
 	return nil

@@ -8,8 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/childserver"
 )
 
 // stopTimeout is how long a server may take to end in order.
@@ -17,38 +18,23 @@ const stopTimeout = 20 * time.Second
 
 // process is one JVM.
 type process struct {
+	*childserver.Child
 	name string
-	cmd  *exec.Cmd
-	log  string        // path
-	done chan struct{} // maker: launch; closer: its goroutine, when the process has ended
-	err  error         // why it ended; readable after done
+	log  string // path
 }
 
 // launch starts java; its output is appended to dir/name.log.
 func launch(name, java, dir string, args ...string) (*process, error) {
-	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	p := &process{name: name, log: filepath.Join(dir, name+".log")}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	p.cmd = exec.Command(java, args...)
-	p.cmd.Dir = dir
-	p.cmd.Stdout, p.cmd.Stderr = out, out
-	isolate(p.cmd)
-	started := make(chan error) // maker: launch; sender: the goroutine; never closed; bound: none
-	go func() {
-		// On Linux the kernel ends the process with the thread that started it: the thread must last as long.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			p.err = p.cmd.Wait()
-		}
-		close(p.done)
-	}()
-	if err := <-started; err != nil {
+	cmd := exec.Command(java, args...)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = out, out
+	if p.Child, err = childserver.Start(cmd); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	return p, nil
@@ -66,8 +52,8 @@ func (p *process) await(ctx context.Context, probe func(context.Context) error) 
 			return nil
 		}
 		select {
-		case <-p.done:
-			return p.failure(fmt.Errorf("it ended: %w", p.err))
+		case <-p.Done():
+			return p.failure(fmt.Errorf("it ended: %w", p.Err()))
 		case <-ctx.Done():
 			return p.failure(fmt.Errorf("%w; last answer: %w", context.Cause(ctx), err))
 		case <-tick.C:
@@ -77,22 +63,18 @@ func (p *process) await(ctx context.Context, probe func(context.Context) error) 
 
 // failure adds the end of the log.
 func (p *process) failure(err error) error {
-	text, readErr := os.ReadFile(p.log)
-	if readErr != nil {
-		text = []byte(readErr.Error())
-	}
-	return fmt.Errorf("start %s: %w; the end of its log:\n%s", p.name, err, tail(text, 30))
+	return fmt.Errorf("start %s: %w; the end of its log:\n%s", p.name, err, childserver.LastLines(p.log, 30))
 }
 
 // stop ends the process in order, or, when that takes too long, at once.
 func (p *process) stop() error {
-	if err := terminate(p.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := terminate(p.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop %s: %w", p.name, err)
 	}
 	t := time.NewTimer(stopTimeout)
 	defer t.Stop()
 	select {
-	case <-p.done:
+	case <-p.Done():
 		return nil
 	case <-t.C:
 		return p.kill()
@@ -101,10 +83,10 @@ func (p *process) stop() error {
 
 // kill ends the process at once and returns when it is gone.
 func (p *process) kill() error {
-	if err := killGroup(p.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := killGroup(p.Process); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.name, err)
 	}
-	<-p.done
+	<-p.Done()
 	return nil
 }
 

@@ -4,11 +4,10 @@ package jvmserver
 
 import (
 	"errors"
-	"os/exec"
+	"os"
 )
 
-func isolate(*exec.Cmd)             {}
-func terminate(cmd *exec.Cmd) error { return cmd.Process.Kill() }
-func killGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
-func suspend(*exec.Cmd) error       { return errors.ErrUnsupported }
-func goOn(*exec.Cmd) error          { return errors.ErrUnsupported }
+func terminate(p *os.Process) error { return p.Kill() }
+func killGroup(p *os.Process) error { return p.Kill() }
+func suspend(*os.Process) error     { return errors.ErrUnsupported }
+func goOn(*os.Process) error        { return errors.ErrUnsupported }

@@ -5,18 +5,17 @@ package jvmserver
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"syscall"
 )
 
-func terminate(cmd *exec.Cmd) error { return signal(cmd, syscall.SIGTERM) }
-func killGroup(cmd *exec.Cmd) error { return signal(cmd, syscall.SIGKILL) }
+func terminate(p *os.Process) error { return signal(p, syscall.SIGTERM) }
+func killGroup(p *os.Process) error { return signal(p, syscall.SIGKILL) }
 
-func suspend(cmd *exec.Cmd) error { return signal(cmd, syscall.SIGSTOP) }
-func goOn(cmd *exec.Cmd) error    { return signal(cmd, syscall.SIGCONT) }
+func suspend(p *os.Process) error { return signal(p, syscall.SIGSTOP) }
+func goOn(p *os.Process) error    { return signal(p, syscall.SIGCONT) }
 
-func signal(cmd *exec.Cmd, s syscall.Signal) error {
-	err := syscall.Kill(-cmd.Process.Pid, s)
+func signal(p *os.Process, s syscall.Signal) error {
+	err := syscall.Kill(-p.Pid, s)
 	if errors.Is(err, syscall.ESRCH) {
 		return os.ErrProcessDone
 	}

@@ -186,10 +186,10 @@ func (s *Search) Stop() error { return s.end((*process).stop) }
 func (s *Search) Kill() error { return s.end((*process).kill) }
 
 // Pause stops the server in its tracks: connections stay, nothing is answered, until Resume.
-func (s *Search) Pause() error { return suspend(s.process.cmd) }
+func (s *Search) Pause() error { return suspend(s.process.Process) }
 
 // Resume lets a paused server go on.
-func (s *Search) Resume() error { return goOn(s.process.cmd) }
+func (s *Search) Resume() error { return goOn(s.process.Process) }
 
 func (s *Search) end(how func(*process) error) error {
 	if s.process == nil {

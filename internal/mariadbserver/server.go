@@ -159,7 +159,7 @@ func (s *Server) launch(ctx context.Context) error {
 			return nil
 		}
 		if p.Gone(20*time.Millisecond) || ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("private MariaDB on %s does not answer: %w\n%s", s.Addr(), err, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
+			return errors.Join(fmt.Errorf("private MariaDB on %s does not answer: %w\n%s", s.Addr(), err, childserver.LastLines(s.LogFile(), 30)), p.End(stopTimeout, childserver.Kill))
 		}
 	}
 }

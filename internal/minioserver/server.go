@@ -78,7 +78,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for !s.answers(ctx, client) {
 		if s.proc.Gone(25*time.Millisecond) || ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("private MinIO on %s does not answer; the end of its log:\n%s", s.URL(), childserver.LogTail(s.logFile())), s.Kill())
+			return errors.Join(fmt.Errorf("private MinIO on %s does not answer; the end of its log:\n%s", s.URL(), childserver.LastLines(s.logFile(), 30)), s.Kill())
 		}
 	}
 	return nil

@@ -317,10 +317,10 @@ func (s *Server) launchOnce(ctx context.Context) error {
 			return nil
 		}
 		if p.Gone(20 * time.Millisecond) {
-			return errors.Join(fmt.Errorf("private PostgreSQL on %s %w:\n%s", s.Addr(), errEndedEarly, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
+			return errors.Join(fmt.Errorf("private PostgreSQL on %s %w:\n%s", s.Addr(), errEndedEarly, childserver.LastLines(s.LogFile(), 30)), p.End(stopTimeout, childserver.Kill))
 		}
 		if ctx.Err() != nil {
-			return errors.Join(fmt.Errorf("private PostgreSQL on %s does not answer: %w\n%s", s.Addr(), dialErr, childserver.LogTail(s.LogFile())), p.End(stopTimeout, childserver.Kill))
+			return errors.Join(fmt.Errorf("private PostgreSQL on %s does not answer: %w\n%s", s.Addr(), dialErr, childserver.LastLines(s.LogFile(), 30)), p.End(stopTimeout, childserver.Kill))
 		}
 	}
 }

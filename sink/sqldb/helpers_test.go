@@ -33,9 +33,6 @@ type database struct {
 
 func newDatabase(t testing.TB) *database {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	dsn := pgtest.Database(t)
 	u, err := url.Parse(dsn)
 	if err != nil {

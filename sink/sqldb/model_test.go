@@ -497,9 +497,6 @@ func testModel(t *testing.T, open func(t *testing.T) modelTarget) {
 }
 
 func TestModelPostgres(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	testModel(t, func(t *testing.T) modelTarget {
 		d := newDatabase(t)
 		p := newProxy(t, d)

@@ -318,7 +318,7 @@ func seeds(t *testing.T, f func(t *testing.T, rng *rand.Rand)) {
 // Traps 25 and 26, and whatever crashes: any changes in any batches over any crashes give the rows of the source.
 func TestTrap25And26UpsertsSurviveCrashes(t *testing.T) {
 	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
+		t.Skip("needs a PostgreSQL server") // skipped whole: what its runs did together is looked at in the end
 	}
 	testUpsertsSurviveCrashes(t, func(t *testing.T) crashTarget { return newDatabase(t) })
 }
@@ -355,9 +355,6 @@ func testUpsertsSurviveCrashes(t *testing.T, open func(t *testing.T) crashTarget
 
 // Plain inserts into a table without key: a row for each record, neither fewer nor more.
 func TestInsertsAreExactlyOnce(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	testInsertsAreExactlyOnce(t, func(t *testing.T) crashTarget { return newDatabase(t) })
 }
 

@@ -5,9 +5,6 @@ import "testing"
 // Trap 27: records that are equal, of a table without key, are a row each, also within one batch: nothing is brought to its last state where there is no
 // key to tell rows apart. batch.add protects, which asks the reducer for plans with keys alone.
 func TestTrap27EqualRowsOfOneBatch(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	d := newDatabase(t)
 	task := d.task("insert.mode", "insert", "primary.key.mode", "none", "delete.enabled", "false")
 	s := newSource("shop.public.twins", 0, field("v", nullable()))

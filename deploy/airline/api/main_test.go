@@ -15,9 +15,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Main(m)) }
 
 func TestAPI(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server; not with -short")
-	}
 	pool, err := pgxpool.New(t.Context(), pgtest.Database(t))
 	if err != nil {
 		t.Fatal(err)

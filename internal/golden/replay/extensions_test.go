@@ -11,9 +11,6 @@ import (
 
 // TestStandIn: the stand-in for pgvector prints what pgvector does; the texts on the right are its own.
 func TestStandIn(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server, which -short leaves out")
-	}
 	conn := withVector(t, `CREATE SCHEMA "odd One"; CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA "odd One" CASCADE;
 		CREATE EXTENSION IF NOT EXISTS vector;
 		SET search_path = "odd One"; CREATE TABLE t (id int, v vector(2) DEFAULT '[1, 2]', h halfvec(2) DEFAULT '[0.1,1]', s sparsevec(3) DEFAULT '{2:1}/3');`)

@@ -81,9 +81,6 @@ func (c *counter) Stored(uint64) {}
 
 // TestRun replays small cases against a task of the test's own: what steering lines do to runs, offsets and properties.
 func TestRun(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server, which -short leaves out")
-	}
 	for _, file := range golden.Files(t, "testdata/run/*.txtar") {
 		t.Run(file.Name, func(t *testing.T) {
 			c := &Case{Name: file.Name, Props: map[string]string{}, Steer: map[string]string{"oracle.wait": "idle", "oracle.idle.ms": "100", "oracle.offsets": "true"}, Changes: file.Text("changes.sql")}

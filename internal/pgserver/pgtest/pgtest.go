@@ -1,7 +1,7 @@
 // Package pgtest gives tests a real PostgreSQL with logical decoding.
 //
 // In: a test. Out: a server, shared by the tests of one process, or a fresh database in it, or a server of the test's own. Servers end with
-// the process at the latest; no goroutines.
+// the process at the latest; no goroutines. With -short the test is skipped: it is the only thing that is; a server that cannot be had fails it.
 //
 // With the environment variable TANDEM_TEST_POSTGRES, the URL of a superuser, databases are made in that server instead; with
 // TANDEM_TEST_POSTGRES_VERSION, a major version, servers are of that version.
@@ -44,6 +44,14 @@ var shared struct {
 	errs    map[int]error // a server that did not start once is not tried again by every test
 }
 
+// needed is for what needs a server: -short leaves it out.
+func needed(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a PostgreSQL server, which -short leaves out")
+	}
+}
+
 // Server returns the server that all tests of this process share. It is started at the first call.
 func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
@@ -67,6 +75,7 @@ func Wanted(t testing.TB) int {
 // Version returns a shared server of a major version, whose programs are fetched when they are not on the machine.
 func Version(t testing.TB, major int) *pgserver.Server {
 	t.Helper()
+	needed(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if s := shared.servers[major]; s != nil {
@@ -94,6 +103,7 @@ func Version(t testing.TB, major int) *pgserver.Server {
 // PrivateServer starts a server for one test, which may stop, kill and restart it. It is stopped when the test ends.
 func PrivateServer(t testing.TB, opts pgserver.Options) *pgserver.Server {
 	t.Helper()
+	needed(t)
 	if opts.Progress == nil {
 		opts.Progress = progress(t)
 	}
@@ -119,6 +129,7 @@ func progress(t testing.TB) func(string) {
 // Database creates a fresh database and returns its URL. When the test ends it is dropped, with its replication slots.
 func Database(t testing.TB) string {
 	t.Helper()
+	needed(t)
 	admin := os.Getenv(URLVariable)
 	if admin == "" {
 		admin = Server(t).URL("postgres")

@@ -40,9 +40,6 @@ func TestDatabaseIsFreshAndDropped(t *testing.T) {
 }
 
 func TestServerIsShared(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server; not with -short")
-	}
 	if a, b := Server(t), Server(t); a != b {
 		t.Errorf("Server(t) = %p, then %p", a, b)
 	}
@@ -60,9 +57,6 @@ func TestWanted(t *testing.T) {
 
 // TestServerIsQuiet: recordings hold where nobody else writes WAL.
 func TestServerIsQuiet(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts a server; not with -short")
-	}
 	var autovacuum string
 	if err := connect(t, Server(t).URL("postgres")).QueryRow(t.Context(), "SHOW autovacuum").Scan(&autovacuum); err != nil || autovacuum != "off" {
 		t.Errorf("autovacuum of a shared server is %q, %v; want off", autovacuum, err)
