@@ -25,9 +25,6 @@ hostssl   all         "both"    all scram-sha-256 clientcert=verify-full
 // secureServer is a PostgreSQL with TLS and the roles of hba, whose password is "pässword".
 func secureServer(t *testing.T) (s *pgserver.Server, a *authority, roots string) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	a = newAuthority(t)
 	cert, key := a.sign("localhost")
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw}))

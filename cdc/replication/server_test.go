@@ -41,9 +41,6 @@ func configOf(t testing.TB, dsn string) Config {
 // database is a new database: its configuration and a connection to it.
 func database(t testing.TB) (Config, *pgx.Conn) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	cfg := configOf(t, pgtest.Database(t))
 	return cfg, open(t, cfg)
 }
@@ -260,9 +257,6 @@ func TestSlotErrors(t *testing.T) {
 
 // A slot that fell behind max_slot_wal_keep_size is lost, and the error says what to do.
 func TestSlotLost(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a PostgreSQL server")
-	}
 	ctx := context.Background()
 	server := pgtest.PrivateServer(t, pgserver.Options{Settings: map[string]string{"max_slot_wal_keep_size": "16MB", "min_wal_size": "32MB", "max_wal_size": "32MB"}})
 	cfg := configOf(t, server.URL("postgres"))
