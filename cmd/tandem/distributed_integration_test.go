@@ -65,12 +65,14 @@ func TestIntegrationWorkers(t *testing.T) {
 		f.waitRunning(f.others(w)...)
 		f.broker.Proxy(2).Heal()
 	})
-	f.phase("freeze", func() {
-		w := f.workers[0]
-		w.freeze()
-		f.waitRunning(f.others(w)...)
-		w.thaw()
-	})
+	for _, leads := range []bool{false, true} {
+		w := f.leading(leads)
+		f.phase(map[bool]string{false: "freeze", true: "freeze leader"}[leads], func() {
+			w.freeze()
+			f.waitRunning(f.others(w)...)
+			w.thaw()
+		})
+	}
 	f.mayhem()
 	f.stopLoad()
 	f.checkLines()
@@ -170,6 +172,31 @@ func (f *fleet) others(not *fleetWorker) (all []*fleetWorker) {
 		}
 	}
 	return all
+}
+
+// leading is a worker that leads the group, or one that does not.
+func (f *fleet) leading(leads bool) *fleetWorker {
+	f.Helper()
+	var leader string // as of the newest line of any log that names one
+	var newest time.Time
+	for _, w := range f.workers {
+		text, err := os.ReadFile(w.logs[len(w.logs)-1].path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if at, err := time.Parse(time.RFC3339Nano, field(line, "time")); err == nil && strings.Contains(line, " leader=") && at.After(newest) {
+				newest, leader = at, field(line, "leader")
+			}
+		}
+	}
+	for _, w := range f.workers {
+		if strings.HasSuffix(leader, fmt.Sprintf(":%d/", w.port)) == leads {
+			return w
+		}
+	}
+	f.Fatalf("no worker with leads=%v: the leader is %q", leads, leader)
+	return nil
 }
 
 // phase does something to the workers and waits until all tasks run, level. It says how long tasks were without a worker, and how many moved.
@@ -303,7 +330,7 @@ func (w *fleetWorker) thaw() {
 	w.Helper()
 	l := w.logs[len(w.logs)-1]
 	z := &l.frozen[len(l.frozen)-1]
-	z.to = time.Now()
+	z.to = time.Now().Truncate(time.Millisecond) // as the log has it: a worker that stops its tasks at once does it not before
 	if err := w.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		w.Fatal(err)
 	}
@@ -494,7 +521,7 @@ func (l *life) freeze(frozen []freeze) {
 		if l.from.Before(z.from) && z.to.IsZero() && time.Since(z.from) > fleetSession/2 { // others will run it
 			l.to = z.from
 		}
-		if l.from.Before(z.from) && !z.to.IsZero() && l.to.After(z.to) && l.to.Before(z.to.Add(wakesWithin)) {
+		if l.from.Before(z.from) && !z.to.IsZero() && !l.to.Before(z.to) && l.to.Before(z.to.Add(wakesWithin)) {
 			l.to = z.from
 		}
 	}
