@@ -120,9 +120,9 @@ func build(ctx context.Context, to, overlay string) error {
 
 // prepare makes databases, tables, the slot of the truth, clients and proxies.
 func (c *cluster) prepare(ctx context.Context) error {
-	exactly := &capture{mode: history.ExactlyOnce, prefix: "exactly", target: "target_exactly"}
+	exactly := &capture{mode: history.ExactlyOnce, name: "exactly", prefix: "exactly", target: "target_exactly"}
 	// A crash may bring a move of a key again after the row has moved on: the former row, which had the long value, is gone then.
-	least := &capture{mode: history.AtLeastOnce, prefix: "least", target: "target_least", stale: []string{"big"}}
+	least := &capture{mode: history.AtLeastOnce, name: "least", prefix: "least", target: "target_least", stale: []string{"big"}}
 	c.captures = []*capture{exactly, least}
 	for _, name := range []string{sourceDatabase, exactly.target, least.target} {
 		if err := c.postgres.CreateDatabase(ctx, name); err != nil {
@@ -187,11 +187,7 @@ func (c *cluster) startWorkers(ctx context.Context, binary string) error {
 		}
 		w := &worker{name: name, log: filepath.Join(c.dir, name+".log"), rest: fmt.Sprintf("http://127.0.0.1:%d", port), command: []string{binary, "distributed", file}}
 		if x == least {
-			source, err := properties(c.dir, "source.properties", x.sourceProperties(c.postgres))
-			if err != nil {
-				return err
-			}
-			sink, err := properties(c.dir, "sink.properties", x.sinkProperties(c.postgres))
+			source, sink, err := c.writeConnectors(x)
 			if err != nil {
 				return err
 			}
@@ -202,12 +198,29 @@ func (c *cluster) startWorkers(ctx context.Context, binary string) error {
 			return err
 		}
 	}
-	for _, props := range []map[string]string{exactly.sourceProperties(c.postgres), exactly.sinkProperties(c.postgres)} {
-		if err := c.create(ctx, exactly, props); err != nil {
+	if err := c.createConnectors(ctx, exactly); err != nil {
+		return err
+	}
+	return c.awaitRunning(ctx)
+}
+
+// writeConnectors writes the files of a standalone worker's connectors.
+func (c *cluster) writeConnectors(x *capture) (source, sink string, err error) {
+	if source, err = properties(c.dir, "source.properties", x.sourceProperties(c.postgres)); err != nil {
+		return "", "", err
+	}
+	sink, err = properties(c.dir, "sink.properties", x.sinkProperties(c.postgres))
+	return source, sink, err
+}
+
+// createConnectors makes those of a group.
+func (c *cluster) createConnectors(ctx context.Context, x *capture) error {
+	for _, props := range []map[string]string{x.sourceProperties(c.postgres), x.sinkProperties(c.postgres)} {
+		if err := c.create(ctx, x, props); err != nil {
 			return err
 		}
 	}
-	return c.awaitRunning(ctx)
+	return nil
 }
 
 // create makes a connector through whichever worker answers.
@@ -216,7 +229,7 @@ func (c *cluster) create(ctx context.Context, x *capture, props map[string]strin
 	defer cancel()
 	for n := 0; ; n++ {
 		status, answer, err := x.workers[n%len(x.workers)].call(ctx, http.MethodPost, "/connectors", map[string]any{"name": props["name"], "config": props})
-		if err == nil && status == http.StatusCreated {
+		if err == nil && (status == http.StatusCreated || status == http.StatusConflict && n > 0 && x.has(ctx, props["name"])) { // an answer may be lost
 			return nil
 		}
 		if err == nil && status == http.StatusBadRequest {

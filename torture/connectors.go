@@ -11,7 +11,8 @@ import (
 // capture is one of the two ways in which the source is captured.
 type capture struct {
 	mode     history.Mode
-	prefix   string // of its topics; also its slot, publication and group
+	name     string
+	prefix   string // of its topics; also its slot, publication and group. It is the name, and a number once the capture was begun anew
 	target   string // database that its sink writes to
 	source   *faultproxy.Proxy
 	sink     *faultproxy.Proxy
@@ -32,6 +33,7 @@ func (c *capture) sourceProperties(server *pgserver.Server) map[string]string {
 		"decimal.handling.mode": "string", "skipped.operations": "none", "provide.transaction.metadata": "true", "binary.handling.mode": "bytes",
 		"slot.max.retries": "1000", "slot.retry.delay.ms": "300", "retriable.restart.connector.wait.ms": "300", "status.update.interval.ms": "1000",
 		"topic.creation.default.partitions": "1", "topic.creation.default.replication.factor": "1",
+		"snapshot.fetch.size": "500", "signal.data.collection": signalTable, "incremental.snapshot.chunk.size": "250",
 	}
 	if c.mode == history.ExactlyOnce {
 		p["exactly.once.support"], p["publication.autocreate.mode"] = "required", "all_tables"
@@ -71,9 +73,9 @@ func (c *capture) workerProperties(rest int, broker, registry, offsets string) m
 		return p
 	}
 	for _, topic := range []string{"config", "offset", "status"} {
-		p[topic+".storage.topic"], p[topic+".storage.replication.factor"] = c.prefix+"-"+topic, "1"
+		p[topic+".storage.topic"], p[topic+".storage.replication.factor"] = c.name+"-"+topic, "1"
 	}
-	p["group.id"], p["offset.storage.partitions"] = c.prefix, "3"
+	p["group.id"], p["offset.storage.partitions"] = c.name, "3"
 	p["exactly.once.source.support"] = "enabled"
 	p["session.timeout.ms"], p["heartbeat.interval.ms"], p["scheduled.rebalance.max.delay.ms"] = "6000", "1000", "1000"
 	return p

@@ -7,7 +7,8 @@
 // three partitions and apply them to the first target, transaction by transaction; a third worker (tandem standalone) captures it a second time,
 // at least once, and applies that to the second target. All of them reach Kafka and PostgreSQL through proxies of internal/faultproxy.
 //
-// The time is divided into rounds. In each, sessions (session.go) write random transactions (step.go) and change tables (alter.go) while the
+// The time is divided into rounds, whose kinds take turns (rounds.go): the captures only stream, begin anew with an initial snapshot of tables
+// that are written to (anew.go), are asked for an incremental one, or are slow and killed while they are behind. In each, sessions (session.go) write random transactions (step.go) and change tables (alter.go) while the
 // faults of a plan (plan.go) happen (fault.go); then all is healed, and the round is judged (round.go): the truth comes from a slot of
 // test_decoding (truth.go), the records from a reader of committed records (topics.go), the verdicts from package history. Seeds of sessions and
 // plans derive from the one seed and the number of the round, so that a seed brings the same load and the same faults again; how they interleave

@@ -26,6 +26,7 @@ type options struct {
 	postgres int
 	tandem   string
 	record   string
+	rounds   []roundKind // in turn
 	sabotage string
 	overlay  string // of a sabotage
 	keep     bool
@@ -55,9 +56,13 @@ func parse(args []string) (o options, err error) {
 	flags.IntVar(&o.postgres, "postgres", 0, "`N` major version of PostgreSQL; 0: the newest on the machine")
 	flags.StringVar(&o.tandem, "tandem", "", "`FILE` of a tandem that is built already")
 	flags.StringVar(&o.record, "record", "", "`FILE` to write the last round to that was well")
+	rounds := flags.String("rounds", "", "`KINDS` of rounds in turn: stream, initial (begins with a snapshot), incremental (has one), slow; all unless given, with -sabotage the file's")
 	flags.StringVar(&o.sabotage, "sabotage", "", "`NAME` of a file in testdata/sabotage, or all: build tandem so, and want it caught")
 	flags.BoolVar(&o.keep, "keep", false, "keep the logs, also when all is well")
 	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.rounds, err = parseRounds(*rounds); err != nil {
 		return o, err
 	}
 	switch {
@@ -103,6 +108,9 @@ func tortured(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	if len(c.rounds) == 0 {
+		c.rounds = roundKinds
+	}
 	t := newTorture(c)
 	if err := t.begin(ctx); err != nil {
 		return errors.Join(err, t.lastWords())
@@ -128,8 +136,8 @@ func (t *torture) report(took time.Duration) {
 		happened = append(happened, fmt.Sprintf("%s %d", k, n))
 	}
 	slices.Sort(happened)
-	t.say("all is well: seed %d, %d rounds in %v; %d transactions with %d changes committed, %d rolled back, %d refused, %d broken; %d records checked",
-		t.seed, s.rounds, took.Round(time.Second), s.transactions, s.changes, s.load.rolledBack, s.load.failed, s.load.broken, s.records)
+	t.say("all is well: seed %d, %d rounds in %v; %d transactions with %d changes committed, %d rolled back, %d refused, %d broken; %d records checked, %d of them of snapshots",
+		t.seed, s.rounds, took.Round(time.Second), s.transactions, s.changes, s.load.rolledBack, s.load.failed, s.load.broken, s.records, s.rows)
 	t.say("faults: %s", strings.Join(happened, ", "))
 	for text, n := range t.restarts {
 		t.say("failed tasks that an operator had to start again, %d times: %s", n, text)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +44,40 @@ func TestPlanIsTheSeeds(t *testing.T) {
 	}
 }
 
+// Rounds with a struggle have all workers killed while their way to Kafka is shut.
+func TestPlansOfRounds(t *testing.T) {
+	const length = 25 * time.Second
+	for kind, kills := range map[roundKind]int{streamRound: 0, incrementalRound: 0, initialRound: 2, slowRound: 5} {
+		plan := planOf(kind, 7, length, time.Hour) // without other faults
+		if diff := cmp.Diff(fmt.Sprint(plan), fmt.Sprint(planOf(kind, 7, length, time.Hour))); diff != "" {
+			t.Errorf("%s: two plans of a seed differ:\n%s", kind, diff)
+		}
+		killed, cuts := make(map[int]int), 0
+		for i, e := range plan {
+			if i > 0 && e.at < plan[i-1].at || e.at < 0 || e.at+e.network.For > length {
+				t.Errorf("%s: %v at %v is out of its order, or not within %v", kind, e, e.at, length)
+			}
+			switch {
+			case e.kind == killWorker:
+				killed[e.which]++
+				if !slices.ContainsFunc(plan, func(o event) bool { return o.kind == networkKafka && o.which == e.which && o.at+o.network.For == e.at }) {
+					t.Errorf("%s: %v at %v, and its way to Kafka is not shut up to then", kind, e, e.at)
+				}
+			case e.network.CutAfter > 0 && e.kind == networkSource:
+				cuts++
+			}
+		}
+		for which := range 3 {
+			if killed[which] != kills {
+				t.Errorf("%s: worker %d is killed %d times, want %d", kind, which, killed[which], kills)
+			}
+		}
+		if (cuts > 4) != (kills > 0) {
+			t.Errorf("%s: %d connections to the source are cut", kind, cuts)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	if o, err := parse([]string{"-minutes", "2", "-seed", "7"}); err != nil || o.minutes != 2 || o.seed != 7 {
 		t.Errorf("parse = %+v, %v", o, err)
@@ -50,7 +85,10 @@ func TestParse(t *testing.T) {
 	if o, err := parse(nil); err != nil || o.seed == 0 {
 		t.Errorf("parse without a seed = %+v, %v, want one drawn", o, err)
 	}
-	for _, args := range [][]string{{"-sessions", "0"}, {"more"}, {"-sabotage", "x", "-tandem", "y"}, {"-no"}} {
+	if o, err := parse([]string{"-rounds", "slow,initial"}); err != nil || !slices.Equal(o.rounds, []roundKind{slowRound, initialRound}) {
+		t.Errorf("parse = %v, %v, want slow and initial", o.rounds, err)
+	}
+	for _, args := range [][]string{{"-rounds", "slow,quick"}, {"-sessions", "0"}, {"more"}, {"-sabotage", "x", "-tandem", "y"}, {"-no"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("parse(%q) = nil, want an error", args)
 		}
@@ -84,15 +122,19 @@ func TestCaught(t *testing.T) {
 		{nil, false}, {fmt.Errorf("no broker"), false}, {fmt.Errorf("round 1: %w", &verdictError{}), false},
 		{&verdictError{[]history.Verdict{{Kind: history.Doubled}}}, false}, {errors.Join(errors.New("stopped"), &verdictError{[]history.Verdict{{Kind: history.Lost}}}), true},
 	} {
-		if got := s.caught(tt.err); got != tt.want {
+		if _, got := s.caught(tt.err); got != tt.want {
 			t.Errorf("caught(%v) = %t, want %t", tt.err, got, tt.want)
 		}
 	}
 	hopeless := fmt.Errorf("round 1: %w", &hopelessError{"a connector"})
-	if s.caught(hopeless) {
-		t.Errorf("caught(%v) = true where that is not expected", hopeless)
+	if said, ok := s.caught(hopeless); ok {
+		t.Errorf("caught(%v) = %q, true, where that is not expected", hopeless, said)
 	}
-	if s.kinds = append(s.kinds, stuck); !s.caught(hopeless) || s.caught(fmt.Errorf("no broker")) {
-		t.Errorf("caught = %t of %v and %t of another error, want true and false", s.caught(hopeless), hopeless, !s.caught(hopeless))
+	s.kinds = append(s.kinds, stuck)
+	if said, ok := s.caught(hopeless); !ok || said != "a connector" {
+		t.Errorf("caught(%v) = %q, %t, want what it says", hopeless, said, ok)
+	}
+	if said, ok := s.caught(errors.New("no broker")); ok {
+		t.Errorf("caught of another error = %q, true", said)
 	}
 }

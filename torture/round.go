@@ -22,6 +22,8 @@ type torture struct {
 	*faults
 	truth    history.Truth
 	model    *history.Model              // what the truth makes of the tables
+	before   *history.Model              // what it made of them when the round began
+	kind     roundKind                   // of the round
 	replayed map[*capture]*history.Model // what the records make of them
 	sums     sums
 }
@@ -31,6 +33,7 @@ type sums struct {
 	rounds                         int
 	load                           counts
 	transactions, changes, records int64
+	rows                           int64 // of snapshots, among the records
 }
 
 // verdictError is an end because of what was found.
@@ -61,33 +64,12 @@ func seedOf(seed uint64, round int) uint64 {
 	return rand.NewChaCha8(key).Uint64()
 }
 
-// begin waits until both captures stream: a row that comes as an insert, not as a row of the snapshot.
+// begin waits until both captures stream.
 func (t *torture) begin(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, recovery, errors.New("the captures do not begin to stream"))
 	defer cancel()
-	for id := -1; ; id-- {
-		if err := t.mark(ctx, id); err != nil {
-			return err
-		}
-		streaming := 0
-		for _, x := range t.captures {
-			if err := t.read(ctx, x); err != nil {
-				return err
-			}
-			for i := range x.position.records {
-				if r := &x.position.records[i]; r.Table == markerTable && r.Op == history.Insert {
-					streaming++
-					break
-				}
-			}
-		}
-		if streaming < len(t.captures) {
-			if !pause.For(ctx, 300*time.Millisecond) {
-				return context.Cause(ctx)
-			}
-			continue
-		}
-		break
+	if err := t.awaitStreaming(ctx, -1_000_000_000); err != nil {
+		return err
 	}
 	if err := t.readTruth(ctx, &t.truth); err != nil {
 		return err
@@ -148,7 +130,11 @@ func (t *torture) mark(ctx context.Context, id int) error {
 // round loads the source while faults happen, and judges what came of it.
 func (t *torture) round(ctx context.Context, number int) error {
 	seed := seedOf(t.seed, number)
-	t.say("round %d, seed %d", number, seed)
+	t.kind = t.rounds[(number-1)%len(t.rounds)]
+	t.say("round %d (%s), seed %d", number, t.kind, seed)
+	if err := t.prepareRound(ctx, number); err != nil {
+		return err
+	}
 	sessions, err := t.loaded(ctx, number, seed)
 	if err != nil {
 		return err
@@ -182,7 +168,7 @@ func (t *torture) loaded(ctx context.Context, number int, seed uint64) ([]*sessi
 		g.Go(func() error { return s.run(running, do) })
 	}
 	if t.gap > 0 {
-		g.Go(func() error { return t.follow(running, newPlan(seed, t.length, t.gap)) })
+		g.Go(func() error { return t.follow(running, planOf(t.kind, seed, t.length, t.gap)) })
 	}
 	t.forgive()
 	g.Go(func() error { t.watch(running); return nil })
@@ -207,6 +193,9 @@ func (t *torture) judge(ctx context.Context, number int, sessions []*session) er
 	}
 	healed := time.Now()
 	t.forgive()
+	if err := t.awaitSnapshots(ctx, number); err != nil {
+		return errors.Join(err, t.lastWords())
+	}
 	if err := t.mark(ctx, number); err != nil {
 		return err
 	}
@@ -214,6 +203,7 @@ func (t *torture) judge(ctx context.Context, number int, sessions []*session) er
 		return err
 	}
 	verdicts := t.checkTruth(sessions)
+	t.before = t.model.Clone()
 	t.model.Apply(t.truth.Transactions)
 	found, err := t.compare(ctx, "the source", sourceDatabase, tables, nil)
 	if err != nil {
@@ -229,6 +219,9 @@ func (t *torture) judge(ctx context.Context, number int, sessions []*session) er
 			return errors.Join(err, verdictsOf(verdicts), t.lastWords())
 		}
 		verdicts = append(verdicts, found...)
+		if t.overlay != "" && len(verdicts) > 0 {
+			break
+		}
 	}
 	if len(verdicts) > 0 {
 		return &verdictError{verdicts}
@@ -251,19 +244,28 @@ func verdictsOf(list []history.Verdict) error {
 
 // finish counts a round in which all was well.
 func (t *torture) finish(number int, healed time.Time) {
-	var changes, records int
+	var changes, records, rows int
 	for i := range t.truth.Transactions {
 		changes += len(t.truth.Transactions[i].Changes)
 	}
 	for _, x := range t.captures {
 		records += len(x.position.records) + len(x.position.boundaries)
+		for i := range x.position.records {
+			if x.position.records[i].Op == history.SnapshotRow {
+				rows++
+			}
+		}
+		if t.kind == initialRound {
+			t.say("the %s capture's snapshot was taken at %v", x.mode, history.Points(x.position.records))
+		}
 		x.position.forget()
 	}
 	t.sums.transactions += int64(len(t.truth.Transactions))
 	t.sums.changes += int64(changes)
 	t.sums.records += int64(records)
-	t.say("round %d is well: %d transactions with %d changes, %d records, %d rows; judged within %.1f s",
-		number, len(t.truth.Transactions), changes, records, t.model.Size(), time.Since(healed).Seconds())
+	t.sums.rows += int64(rows)
+	t.say("round %d is well: %d transactions with %d changes, %d records, %d of them of snapshots, %d rows; judged within %.1f s",
+		number, len(t.truth.Transactions), changes, records, rows, t.model.Size(), time.Since(healed).Seconds())
 	t.truth.Transactions = nil
 }
 
@@ -302,10 +304,13 @@ func (t *torture) judgeCapture(ctx context.Context, x *capture) ([]history.Verdi
 	verdicts = append(verdicts, history.Phantoms(x.position.records, rolledBack)...)
 	t.replayed[x].ApplyRecords(x.position.records)
 	verdicts = append(verdicts, t.model.CompareModel("the replay of the records, "+x.mode.String(), t.replayed[x])...)
-	if t.record != "" && x.mode == history.ExactlyOnce && len(verdicts) == 0 {
+	if t.record != "" && x.mode == history.ExactlyOnce && t.kind == streamRound && len(verdicts) == 0 {
 		if err := history.Write(t.record, history.Recording{Tables: tables, Truth: t.truth.Transactions, Records: x.position.records, Boundaries: x.position.boundaries}); err != nil {
 			return nil, err
 		}
+	}
+	if t.overlay != "" && len(verdicts) > 0 {
+		return verdicts, nil // caught: the target would be waited for in vain
 	}
 	found, err := t.settleTarget(ctx, x)
 	return append(verdicts, found...), err
@@ -317,8 +322,7 @@ func (t *torture) settle(ctx context.Context, x *capture) (verdicts []history.Ve
 	defer cancel()
 	for {
 		history.Sort(x.position.records)
-		verdicts = history.Check(tables, t.truth.Transactions, x.position.records, x.mode)
-		verdicts = append(verdicts, history.CheckBoundaries(tables, t.truth.Transactions, x.position.boundaries, x.mode)...)
+		verdicts = t.check(x)
 		lost := false
 		for _, v := range verdicts {
 			lost = lost || v.Kind == history.Lost
@@ -343,7 +347,7 @@ func named(x *capture, verdicts []history.Verdict) []history.Verdict {
 func (t *torture) settleTarget(ctx context.Context, x *capture) (verdicts []history.Verdict, err error) {
 	var keyed []history.Table
 	for _, table := range tables {
-		if len(table.Key) > 0 {
+		if len(table.Key) > 0 && !table.Unread {
 			keyed = append(keyed, table)
 		}
 	}

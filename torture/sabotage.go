@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,10 +17,12 @@ import (
 // sabotage is a change of one place of tandem's sources, which the torture must notice.
 //
 // Form of a file: what it breaks; then sections "-- file --", "-- from --", "-- to --" and "-- kinds --", the last with kinds of verdicts of which
-// one at least must be found, or the word stuck: tandem itself notices, and a connector fails again and again.
+// one at least must be found, or the word stuck: tandem itself notices, and a connector fails again and again. A section "-- rounds --" says which
+// kinds of rounds it takes; without, rounds that stream.
 type sabotage struct {
 	name, file, from, to string
 	kinds                []string
+	rounds               []roundKind
 }
 
 // stuck stands for a connector that does not recover.
@@ -40,6 +43,9 @@ func readSabotage(root, name string) (s sabotage, err error) {
 		sections[head] = strings.Trim(body, "\n")
 	}
 	s = sabotage{name: name, file: sections["file"], from: sections["from"], to: sections["to"], kinds: strings.Fields(sections["kinds"])}
+	if s.rounds, err = parseRounds(cmp.Or(strings.TrimSpace(sections["rounds"]), string(streamRound))); err != nil {
+		return s, fmt.Errorf("sabotage %s: %w", name, err)
+	}
 	if s.file == "" || s.from == "" || len(s.kinds) == 0 {
 		return s, fmt.Errorf("sabotage %s: want sections file, from, to and kinds", name)
 	}
@@ -110,6 +116,9 @@ func sabotageAll(ctx context.Context, o options) error {
 			return err
 		}
 		one := o
+		if len(one.rounds) == 0 {
+			one.rounds = s.rounds
+		}
 		if one.overlay, err = s.overlay(".", dir); err != nil {
 			return err
 		}
@@ -117,11 +126,12 @@ func sabotageAll(ctx context.Context, o options) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		caught := s.caught(err)
-		fmt.Fprintf(os.Stderr, "sabotage %s: caught: %v\n", name, caught)
+		said, caught := s.caught(err)
 		if !caught {
 			uncaught = append(uncaught, fmt.Sprintf("%s: %v", name, err))
+			said = fmt.Sprint(err)
 		}
+		fmt.Fprintf(os.Stderr, "sabotage %s: caught: %t: %s\n", name, caught, said)
 	}
 	if len(uncaught) > 0 {
 		return fmt.Errorf("sabotages that were not caught: %s", strings.Join(uncaught, "; "))
@@ -129,21 +139,21 @@ func sabotageAll(ctx context.Context, o options) error {
 	return nil
 }
 
-// caught tells whether a run ended as it must.
-func (s *sabotage) caught(err error) bool {
-	var found *verdictError
+// caught tells whether a run ended as it must, and what said so.
+func (s *sabotage) caught(err error) (said string, ok bool) {
 	if hopeless := (*hopelessError)(nil); errors.As(err, &hopeless) && slices.Contains(s.kinds, stuck) {
-		return true
+		return hopeless.text, true
 	}
+	var found *verdictError
 	if !errors.As(err, &found) {
-		return false
+		return "", false
 	}
 	for _, k := range s.kinds {
 		for _, v := range found.verdicts {
 			if v.Kind == history.Kind(k) {
-				return true
+				return v.String(), true
 			}
 		}
 	}
-	return false
+	return "", false
 }

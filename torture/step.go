@@ -197,12 +197,12 @@ func (s *session) shape(ctx context.Context, mark string) error {
 // large writes thousands of rows at once.
 func (s *session) large(ctx context.Context, mark string) error {
 	rows, from := 1000+s.rand.IntN(9000), 10_000+s.rand.IntN(20_000)
-	switch s.rand.IntN(4) {
+	switch s.rand.IntN(5) {
 	case 0:
 		return s.exec(ctx, "INSERT INTO store.items (id, n, mark) SELECT g, 0, $3 FROM generate_series($1::int, $1::int + $2::int) g ON CONFLICT DO NOTHING", from, rows, mark)
-	case 1:
+	case 1, 2:
 		return s.copyParts(ctx, mark+" large", rows)
-	case 2:
+	case 3:
 		return s.exec(ctx, "UPDATE store.items SET v = v + 1, mark = $3 WHERE id BETWEEN $1::int AND $1::int + $2::int", from, rows, mark)
 	default:
 		return s.exec(ctx, "DELETE FROM store.items WHERE id BETWEEN $1::int AND $1::int + $2::int", from, rows)

@@ -4,6 +4,6 @@
 // reader of committed records has, partition by partition. Out: Verdicts, of which there is none when no change was lost, doubled, put out of
 // its order, changed or made up, and Models: what tables hold behind the one and behind the other.
 //
-// truth.go reads the truth, expect.go says which records it makes, check.go compares, boundary.go does for the topic of transactions, model.go
-// replays. No I/O, no goroutines.
+// truth.go reads the truth, expect.go says which records it makes, check.go compares, boundary.go does for the topic of transactions, initial.go
+// and incremental.go do where rows of snapshots are among the records, model.go replays. No I/O, no goroutines.
 package history

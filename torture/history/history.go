@@ -76,6 +76,12 @@ type Table struct {
 	Name string   // schema.table
 	Key  []string // columns of the primary key; none: records have no key
 	Full bool     // REPLICA IDENTITY FULL: the former row is known
+
+	// Rewritten: sessions truncate or alter it, and PostgreSQL makes all its rows anew. Snapshots from before do not see them, so it is read as it
+	// stands, and the stream brings again what happened since; and columns come and go.
+	Rewritten bool
+
+	Unread bool // no snapshot reads it: it is the table of signals
 }
 
 // Op is what a change does, and what a record says it does.
@@ -90,7 +96,7 @@ const (
 	Message   Op = "m"
 	Tombstone Op = "tombstone"
 
-	snapshotRow Op = "r"
+	SnapshotRow Op = "r" // of a record alone
 )
 
 // Messages is the table that stands for the topic of logical messages, whose rows have the columns prefix and content.
