@@ -38,7 +38,7 @@ func (r *run) chunks(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		if err := r.chunk(ctx, conn, j, empty); err != nil {
-			return &TableError{Table: r.plan.tables[j.table].Relation, Err: err}
+			return failed(&r.plan.tables[j.table], err)
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (r *run) take(ctx context.Context, conn *pgx.Conn, batches int) (*job, erro
 	if t := r.plan.opens(); t != nil {
 		var err error
 		if fresh, err = r.rewritten(ctx, conn, t); err != nil {
-			return nil, &TableError{Table: t.Relation, Err: err}
+			return nil, failed(t, err)
 		}
 	}
 	c, ok := r.plan.next(fresh)

@@ -208,6 +208,26 @@ func TestLocks(t *testing.T) {
 	d.exec("ROLLBACK")
 }
 
+// TestTableThatChanged: what is gone since the tables were listed is left to the next list, but for a statement of the user's.
+func TestTableThatChanged(t *testing.T) {
+	d := database(t, "CREATE TABLE gone (id int); CREATE TABLE less (id int, v text); CREATE TABLE own (id int, v text)")
+	gone, less, own := d.table("gone"), d.table("less"), d.table("own")
+	own.Select = "SELECT id, v FROM own"
+	s := d.open(d.options())
+	d.exec("DROP TABLE gone; ALTER TABLE less RENAME COLUMN v TO w; ALTER TABLE own DROP COLUMN v")
+	for _, c := range []struct {
+		table snapshot.Table
+		want  bool
+	}{{gone, true}, {less, true}, {own, false}} {
+		err := s.Run(t.Context(), []snapshot.Table{c.table}, func(*snapshot.Rows) error { return nil })
+		var told interface{ Retriable() bool }
+		if !errors.As(err, &told) || told.Retriable() != c.want {
+			t.Errorf("Run(%s) = %v, want an error with Retriable() = %t", c.table.Relation.Name, err, c.want)
+		}
+		s = d.open(d.options())
+	}
+}
+
 func TestRunStops(t *testing.T) {
 	d := database(t, "CREATE TABLE a (id int, s text); INSERT INTO a SELECT g, repeat('x', 1000) FROM generate_series(1, 20000) g")
 	opts := d.options()
