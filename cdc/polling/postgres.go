@@ -28,7 +28,7 @@ func openPostgres(u dialect.JDBC, c *Config) (*database, error) {
 		catalog:     t.Config.Database,
 	}
 	d.connect = func(ctx context.Context) (session, error) {
-		conn, err := pgconn.ConnectConfig(ctx, t.Config)
+		conn, err := pgconn.ConnectConfig(ctx, t.Config.Copy())
 		if err != nil {
 			return nil, unconnected(d.failed(err, "connect to PostgreSQL"), pgerror.Code(err))
 		}

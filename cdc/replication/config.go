@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -143,6 +144,10 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 	cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Database = c.Host, uint16(c.Port), c.User, c.Password.Reveal(), c.Name
 	cfg.ConnectTimeout, cfg.ValidateConnect, cfg.AfterConnect = c.connectTimeout(), nil, nil
 	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = c.negotiation(), "", "", c.ChannelBinding
+	cfg.AfterNetConnect = nil
+	if c.ChannelBinding == "prefer" {
+		cfg.AfterNetConnect = bind
+	}
 	cfg.MinProtocolVersion, cfg.MaxProtocolVersion = "3.0", "3.0"
 	cfg.TLSConfig, cfg.Fallbacks = tlsConfigs[0], nil
 	for _, t := range tlsConfigs[1:] {
@@ -237,10 +242,19 @@ func (c *Config) Connect(ctx context.Context, purpose Purpose) (*pgx.Conn, error
 // connectError says which server refused which role and what to do.
 func (c *Config) connectError(err error) error {
 	var network net.Error
-	if c.ChannelBinding == "require" && pgerror.Code(err) == "" && !errors.As(err, &network) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, context.Canceled) {
+	if c.ChannelBinding == "require" && pgerror.Code(err) == "" && !errors.As(err, &network) && !hungUp(err) && !errors.Is(err, context.Canceled) {
 		return &ServerError{c.address(), fmt.Sprintf("connect to database %q as %q: %v; database.channelBinding=require needs an encrypted connection and a password that the server keeps for SCRAM (password_encryption)", c.Name, c.User, err)}
 	}
-	return pgerror.Wrap(err, "connect to database %q at %s as %q", c.Name, c.address(), c.User)
+	where := c.address()
+	if c.negotiation() == "direct" && hungUp(err) {
+		where += " with database.sslNegotiation=direct, on which servers hang up that are older than PostgreSQL 17 or have ssl=off,"
+	}
+	return pgerror.Wrap(err, "connect to database %q at %s as %q", c.Name, where, c.User)
+}
+
+// hungUp tells that the server closed the connection without a word.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // Classify makes an error of a connection of this package answer Retriable() bool; nil stays nil.

@@ -65,13 +65,18 @@ func TestLogin(t *testing.T) {
 	binding := func(kind string) func(*Config) { return func(c *Config) { c.ChannelBinding = kind } }
 	host := func(name string) func(*Config) { return func(c *Config) { c.Host = name } }
 	password := func(c *Config) { c.Password = "wr0ng" }
+	direct := func(c *Config) { c.Negotiation = "direct" }
+	directly := "" // PostgreSQL 17 was the first that lets TLS begin with the first byte
+	if s.Version() < 17 {
+		directly = "database.sslNegotiation"
+	}
 	none := func(*Config) {}
 	for _, tt := range []struct {
 		name, role string
 		mode       SSLMode
 		with       func(*Config)
 		encrypted  bool
-		want       string // "" for a login; else what the error says, which is never retriable
+		want       string // "" for a login; else what the error says, which is not retriable
 	}{
 		{"disable", "plain", SSLDisable, none, false, ""},
 		{"disable, refused", "encrypted", SSLDisable, none, false, "pg_hba.conf"},
@@ -100,18 +105,23 @@ func TestLogin(t *testing.T) {
 		{"wrong password", "encrypted", SSLPrefer, password, true, "database.password"},
 		{"wrong password, MD5", "digest", SSLAllow, password, false, "database.password"},
 		{"no such role", "nobody", SSLRequire, none, true, "database.user"},
+		{"direct, require", "encrypted", SSLRequire, direct, true, directly},
+		{"direct, verify-ca", "encrypted", SSLVerifyCA, set(trust(roots), host("127.0.0.1"), direct), true, directly},
+		{"direct, verify-full, bound", "encrypted", SSLVerifyFull, set(trust(roots), binding("require"), direct), true, directly},
+		{"direct, client certificate", "certified", SSLVerifyFull, set(trust(roots), certified, direct), true, directly},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := DefaultConfig()
 			cfg.Host, cfg.Port, cfg.User, cfg.Password, cfg.Name, cfg.SSLMode = "localhost", s.Port(), tt.role, "pässword", "postgres", tt.mode
 			tt.with(&cfg)
 			ctx := context.Background()
+			again := strings.HasSuffix(tt.want, "sslNegotiation") // a server that dies hangs up as well
 			if tt.want != "" {
 				_, general := cfg.Connect(ctx, General)
 				_, streaming := Connect(ctx, cfg)
 				for kind, err := range map[string]error{"General": general, "Streaming": streaming} {
-					if err == nil || !strings.Contains(err.Error(), tt.want) || retriable(err) || strings.Contains(err.Error(), "wr0ng") {
-						t.Errorf("%s: %v, retriable %t, want an error with %q, for good", kind, err, retriable(err), tt.want)
+					if err == nil || !strings.Contains(err.Error(), tt.want) || retriable(err) != again || strings.Contains(err.Error(), "wr0ng") {
+						t.Errorf("%s: %v, retriable %t, want an error with %q, %t", kind, err, retriable(err), tt.want, again)
 					}
 				}
 				return
@@ -132,6 +142,9 @@ func TestStreamOverTLS(t *testing.T) {
 	s, _, roots := secureServer(t)
 	cfg := configOf(t, s.URL("postgres"))
 	cfg.Host, cfg.User, cfg.Password, cfg.SSLMode, cfg.SSLRootCert, cfg.ChannelBinding = "localhost", "encrypted", "pässword", SSLVerifyFull, roots, "require"
+	if s.Version() >= 17 {
+		cfg.Negotiation = "direct"
+	}
 	admin := open(t, configOf(t, s.URL("postgres")))
 	exec(t, admin, "CREATE TABLE t (a int PRIMARY KEY); CREATE PUBLICATION p FOR TABLE t")
 	conn := replication(t, cfg)

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,7 +11,10 @@ import (
 	"os"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/tandem-cdc/tandem/internal/keystore"
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // tlsConfigs are the ways to connect in the order to try them; nil is without encryption. Semantics of sslmode: pgjdbc and libpq.
@@ -24,6 +28,9 @@ func (c *Config) tlsConfigs() ([]*tls.Config, error) {
 	t := &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}
 	if net.ParseIP(c.Host) == nil {
 		t.ServerName = c.Host // RFC 6066: no server name indication for addresses
+	}
+	if c.negotiation() == "direct" {
+		t.NextProtos = []string{"postgresql"} // servers insist on it where TLS begins with the first byte
 	}
 	if c.SSLCert != "" || c.SSLKey != "" {
 		certificate, err := c.clientCertificate()
@@ -58,6 +65,13 @@ func (c *Config) tlsConfigs() ([]*tls.Config, error) {
 		return err
 	}
 	return []*tls.Config{t}, nil
+}
+
+// bind has the login bound to the encrypted connection where the server's certificate can be bound to.
+func bind(ctx context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	var err error
+	cfg.ChannelBinding, err = tlsconf.Binding(ctx, conn)
+	return conn, err
 }
 
 // roots are the certificates that may sign the server's; nil for the system's.

@@ -202,6 +202,9 @@ func TestNegotiation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got.TLSConfig != nil && (len(got.TLSConfig.NextProtos) == 1) != (tt.want == "direct") {
+			t.Errorf("driver(%s, %s) offers %q, which direct negotiation alone does", tt.mode, tt.negotiation, got.TLSConfig.NextProtos)
+		}
 		if got.SSLNegotiation != tt.want || got.ChannelBinding != "prefer" {
 			t.Errorf("driver(%s, %s) = %q, channel binding %q, want %q, prefer", tt.mode, tt.negotiation, got.SSLNegotiation, got.ChannelBinding, tt.want)
 		}

@@ -250,3 +250,19 @@ func TestSplitListEscapes(t *testing.T) {
 		}
 	}
 }
+
+// A URL that is refused is shown without the user and the password in it.
+func TestUserInfoIsHidden(t *testing.T) {
+	for text, want := range map[string]string{
+		"http://u:s3cret@[bad":         "http://[hidden]@[bad",
+		"http://u:s3/cr@t x@host:9000": "http://[hidden]@host:9000",
+		"http://host:9000":             "http://host:9000",
+		"u@host":                       "u@host",
+	} {
+		var url string
+		r := Keys{String(&url, "url", "A URL.", Check(func(text string) error { return Complain("The provided url '%s' is not a valid url.", text) }))}.Parse(map[string]string{"url": text})
+		if got, want := r.Errors[0].Message, "Invalid value "+want+" for configuration url: The provided url '"+want+"' is not a valid url."; got != want {
+			t.Errorf("Parse(%s) = %s, want %s", text, got, want)
+		}
+	}
+}

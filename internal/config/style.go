@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -22,8 +23,14 @@ func (s Style) missing(name string) string {
 	return fmt.Sprintf("Missing required configuration %q which has no default value.", name)
 }
 
-// invalid says what is wrong with an option's text, of which shown may be printed.
+// userInfo is what a URL may have before its host, as far as a text that is not one yet tells: with a password, as often as not.
+var userInfo = regexp.MustCompile(`(?s)://.*@`)
+
+func withoutUserInfo(text string) string { return userInfo.ReplaceAllString(text, "://"+Hidden+"@") }
+
+// invalid says what is wrong with an option's text, of which shown may be printed, but for the user and the password in a URL.
 func (s Style) invalid(name, shown, problem string) string {
+	shown, problem = withoutUserInfo(shown), withoutUserInfo(problem)
 	if s == DebeziumStyle {
 		return fmt.Sprintf("The '%s' value is invalid: %s", name, problem)
 	}

@@ -1,18 +1,22 @@
 package dialect
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // PostgresTarget is what a PostgreSQL JDBC URL says.
 type PostgresTarget struct {
-	Config *pgconn.Config
+	Config *pgconn.Config // each connection takes a Copy
 	// Settings are session settings to be made after connecting, name and value: poolers refuse most of them at startup.
 	Settings []Param
 	// Unprepared: the URL asks for statements without names (prepareThreshold=0), as poolers in transaction mode need them.
@@ -42,7 +46,18 @@ func PostgresConfig(u JDBC, user, password string) (PostgresTarget, error) {
 	if t.Config, err = pgconn.ParseConfig(dsn); err != nil {
 		return PostgresTarget{}, fmt.Errorf("%s", withoutText(err, dsn))
 	}
+	if t.Config.ChannelBinding == "prefer" {
+		t.Config.AfterNetConnect = bind
+	}
 	return t, nil
+}
+
+// bind has the login bound to the encrypted connection where the server's certificate can be bound to. It writes to the configuration of the
+// connection.
+func bind(ctx context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	var err error
+	cfg.ChannelBinding, err = tlsconf.Binding(ctx, conn)
+	return conn, err
 }
 
 // postgresTarget is a PostgresTarget without its configuration, and the connection string to make that of.
@@ -52,6 +67,9 @@ func postgresTarget(u JDBC, user, password string) (t PostgresTarget, dsn string
 		if err := t.param(set, p); err != nil {
 			return PostgresTarget{}, "", err
 		}
+	}
+	if mode := set["sslmode"]; set["sslnegotiation"] == "direct" && (mode == "allow" || mode == "prefer") {
+		return PostgresTarget{}, "", fmt.Errorf("parameter sslNegotiation=direct needs sslmode=require, verify-ca or verify-full; it is %s", mode)
 	}
 	hosts := slices.Clone(u.Hosts)
 	if len(hosts) == 0 {
@@ -98,6 +116,11 @@ func (t *PostgresTarget) param(set map[string]string, p Param) error {
 		set[p.Name] = p.Value
 	case "channelBinding":
 		set["channel_binding"] = p.Value
+	case "sslNegotiation":
+		if p.Value != "postgres" && p.Value != "direct" {
+			return fmt.Errorf("parameter sslNegotiation=%s: want postgres or direct", p.Value)
+		}
+		set["sslnegotiation"] = p.Value
 	case "ssl":
 		if p.Value == "" || strings.EqualFold(p.Value, "true") {
 			if set["sslmode"] == "prefer" {

@@ -3,6 +3,8 @@ package jvmserver
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,10 +19,13 @@ type RegistryOptions struct {
 	// Compatibility is the rule for all subjects; empty: BACKWARD, which is the default of Confluent's registry. Apicurio's own is NONE.
 	Compatibility string
 	Dir           string // for schemas and log; empty: a temporary one, removed by Close
+	// Certificate and Key are files in PEM form, with which it speaks TLS alone. The chain is for 127.0.0.1 and ends with its authority.
+	Certificate, Key string
 }
 
 // Registry is an Apicurio Registry that keeps its schemas in a file.
 type Registry struct {
+	options          RegistryOptions
 	java, app        string
 	dir              string
 	temporary        bool
@@ -46,10 +51,10 @@ func StartRegistry(ctx context.Context, o RegistryOptions) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{java: java, app: app, dir: dir, temporary: temporary, port: ports[0], management: ports[1]}
+	r := &Registry{options: o, java: java, app: app, dir: dir, temporary: temporary, port: ports[0], management: ports[1]}
 	err = r.Start(ctx)
 	if err == nil {
-		err = call(ctx, registryClient(), "PUT", r.URL()+"/config", `{"compatibility":"`+cmp.Or(o.Compatibility, "BACKWARD")+`"}`)
+		err = r.call(ctx, "PUT", r.URL()+"/config", `{"compatibility":"`+cmp.Or(o.Compatibility, "BACKWARD")+`"}`)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -62,26 +67,46 @@ func (r *Registry) Start(ctx context.Context) error {
 	if r.process != nil {
 		return errors.New("start registry: it is running")
 	}
-	p, err := launch("registry", r.java, r.dir, "-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dapicurio.datasource.url=jdbc:h2:file:"+filepath.Join(r.dir, "schemas"), // in memory else
-		"-Dquarkus.http.host=127.0.0.1", fmt.Sprintf("-Dquarkus.http.port=%d", r.port), "-Dquarkus.log.level=WARN",
-		"-Dquarkus.management.host=127.0.0.1", fmt.Sprintf("-Dquarkus.management.port=%d", r.management), // 9000 else
-		"-jar", filepath.Join(r.app, "quarkus-run.jar"))
+	args := []string{"-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+		"-Dapicurio.datasource.url=jdbc:h2:file:" + filepath.Join(r.dir, "schemas"), // in memory else
+		"-Dquarkus.http.host=127.0.0.1", "-Dquarkus.log.level=WARN",
+		"-Dquarkus.management.host=127.0.0.1", fmt.Sprintf("-Dquarkus.management.port=%d", r.management)} // 9000 else
+	args = append(args, r.listen()...)
+	p, err := launch("registry", r.java, r.dir, append(args, "-jar", filepath.Join(r.app, "quarkus-run.jar"))...)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	client := registryClient()
-	if err := p.await(ctx, func(ctx context.Context) error { return call(ctx, client, "GET", r.URL()+"/subjects", "") }); err != nil {
+	if err := p.await(ctx, func(ctx context.Context) error { return r.call(ctx, "GET", r.URL()+"/subjects", "") }); err != nil {
 		return errors.Join(err, p.kill())
 	}
 	r.process = p
 	return nil
 }
 
-func registryClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+// listen are the properties of its port.
+func (r *Registry) listen() []string {
+	if r.options.Certificate == "" {
+		return []string{fmt.Sprintf("-Dquarkus.http.port=%d", r.port)}
+	}
+	return []string{fmt.Sprintf("-Dquarkus.http.ssl-port=%d", r.port), "-Dquarkus.http.insecure-requests=disabled",
+		"-Dquarkus.http.ssl.certificate.files=" + r.options.Certificate, "-Dquarkus.http.ssl.certificate.key-files=" + r.options.Key}
+}
+
+// call sends a request of its own.
+func (r *Registry) call(ctx context.Context, method, url, body string) error {
+	transport := &http.Transport{DisableKeepAlives: true}
+	if r.options.Certificate != "" {
+		chain, err := os.ReadFile(r.options.Certificate)
+		if err != nil {
+			return err
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(chain)
+		transport.TLSClientConfig = &tls.Config{RootCAs: pool}
+	}
+	return call(ctx, &http.Client{Transport: transport}, method, url, body)
 }
 
 func call(ctx context.Context, client *http.Client, method, url, body string) error {
@@ -102,7 +127,13 @@ func call(ctx context.Context, client *http.Client, method, url, body string) er
 }
 
 // URL is the base of the API that Confluent's registry has, without a slash at the end.
-func (r *Registry) URL() string { return fmt.Sprintf("http://127.0.0.1:%d/apis/ccompat/v7", r.port) }
+func (r *Registry) URL() string {
+	scheme := "http"
+	if r.options.Certificate != "" {
+		scheme = "https"
+	}
+	return fmt.Sprintf("%s://127.0.0.1:%d/apis/ccompat/v7", scheme, r.port)
+}
 
 // Stop ends the registry in order. Schemas and address stay.
 func (r *Registry) Stop() error { return r.end((*process).stop) }

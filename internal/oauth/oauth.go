@@ -69,7 +69,7 @@ func New(c Config) *Source {
 		c.Timeout = defaultTimeout
 	}
 	return &Source{cfg: c, now: time.Now, lock: make(chan struct{}, 1), transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, DisableKeepAlives: true, // a request in minutes
+		Proxy: http.ProxyFromEnvironment, TLSClientConfig: c.TLS, DisableCompression: true, DisableKeepAlives: true, // a request in minutes, and as Java makes it
 		DialContext: (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
 	}}
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -96,18 +95,7 @@ func New(c Config) (*Client, error) {
 	}
 	r.transport = c.Transport
 	if r.transport == nil {
-		r.own = &http.Transport{
-			Proxy:             http.ProxyFromEnvironment,
-			TLSClientConfig:   c.TLS,
-			DialContext:       (&net.Dialer{Timeout: c.ConnectTimeout}).DialContext,
-			ForceAttemptHTTP2: true,
-			IdleConnTimeout:   5 * time.Second, // registrations come in bursts, when streams begin
-			// As many as connect asks for side by side, so that none of them dials anew.
-			MaxIdleConnsPerHost: 8,
-		}
-		if c.Proxy != nil {
-			r.own.Proxy = http.ProxyURL(c.Proxy)
-		}
+		r.own = newTransport(r.config)
 		r.transport = r.own
 	}
 	return r, nil

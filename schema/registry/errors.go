@@ -23,9 +23,13 @@ type UnavailableError struct {
 	Err error
 	// Permanent is set for failures that time does not heal, such as a certificate that is not trusted.
 	Permanent bool
+	Remedy    string // for those
 }
 
 func (e *UnavailableError) Error() string {
+	if e.Remedy != "" {
+		return fmt.Sprintf("schema registry at %s: %v; %s", e.URL, e.Err, e.Remedy)
+	}
 	return fmt.Sprintf("schema registry at %s: %v", e.URL, e.Err)
 }
 

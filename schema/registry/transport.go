@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,9 +140,29 @@ func unavailable(ctx context.Context, base *url.URL, err error) error {
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
+	remedy := mistrust(err)
+	return &UnavailableError{URL: base.Redacted(), Err: err, Permanent: remedy != "", Remedy: remedy}
+}
+
+// mistrust says what to do where one side does not accept the other's certificate, "" for all other errors.
+func mistrust(err error) string {
 	var certificate *tls.CertificateVerificationError
-	var alert *net.OpError // crypto/tls: the server refuses us
-	return &UnavailableError{URL: base.Redacted(), Err: err, Permanent: errors.As(err, &certificate) || errors.As(err, &alert) && alert.Op == "remote error"}
+	var name x509.HostnameError
+	switch {
+	case errors.As(err, &name):
+		return "its certificate is for another host: check schema.registry.url, or set schema.registry.ssl.endpoint.identification.algorithm to nothing, which leaves the name unchecked"
+	case errors.As(err, &certificate):
+		return "check schema.registry.ssl.truststore.location or schema.registry.ssl.truststore.certificates, which hold the authorities that are believed"
+	case refused(err):
+		return "it refuses us: check schema.registry.ssl.keystore.location or schema.registry.ssl.keystore.key, our certificate, and schema.registry.ssl.enabled.protocols"
+	}
+	return ""
+}
+
+// refused tells that the other side ended TLS with an alert.
+func refused(err error) bool {
+	var alert *net.OpError // of crypto/tls
+	return errors.As(err, &alert) && alert.Op == "remote error"
 }
 
 // refusal gives an answer that is no success its error.
