@@ -1,6 +1,7 @@
 package filestream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/diskfull"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema/converter"
 	"github.com/tandem-cdc/tandem/sink"
@@ -54,6 +56,8 @@ type SinkTask struct {
 	open   []kafka.TopicPartition
 	behind map[kafka.TopicPartition]int64
 	lines  []byte
+	begun  []byte // what the file has of a batch that it had no room for, which comes again
+	torn   bool   // the file ends within a line: of a process that was killed, or of a batch that does not come again
 }
 
 // NewSinkTask makes a task, and the file where there is none: a path that cannot be written fails the task before it takes records.
@@ -111,8 +115,24 @@ func (t *SinkTask) openFile() error {
 	if err != nil {
 		return &OpenError{t.cfg.File, err}
 	}
-	t.file, t.out = file, file
+	t.file, t.out, t.begun, t.torn = file, file, nil, endsWithinLine(file)
 	return nil
+}
+
+// endsWithinLine tells whether a file's last line has no end. Nothing is read of what is no regular file, or not for this process to read.
+func endsWithinLine(file *os.File) bool {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	reader, err := os.Open(file.Name())
+	if err != nil {
+		return false
+	}
+	defer reader.Close()
+	var last [1]byte
+	_, err = reader.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 func (t *SinkTask) closeFile() error {
@@ -130,7 +150,8 @@ func (t *SinkTask) closeFile() error {
 // mostKept is the size of the buffer that is kept for the next batch.
 const mostKept = 1 << 20
 
-// Put implements sink.Task. The lines are written at once, so that those of several tasks do not mix.
+// Put implements sink.Task. The lines are written at once, so that those of several tasks do not mix. Where the disk is full, the file may end within
+// a line: the batch comes again, and only what is missing of it is written.
 func (t *SinkTask) Put(_ context.Context, records []sink.Record) error {
 	if len(records) == 0 {
 		return nil
@@ -140,8 +161,8 @@ func (t *SinkTask) Put(_ context.Context, records []sink.Record) error {
 		r := &records[i]
 		lines = append(converter.AppendText(lines, r.ValueSchema, r.Value), '\n')
 	}
-	if _, err := t.out.Write(lines); err != nil {
-		return fmt.Errorf("append %d lines to %s: %w", len(records), t.name(), err)
+	if err := t.write(lines); err != nil {
+		return diskfull.Wrap(err, "append %d lines to %s", len(records), t.name())
 	}
 	for i := range records {
 		t.behind[records[i].Consumed()] = records[i].Offset + 1
@@ -149,6 +170,28 @@ func (t *SinkTask) Put(_ context.Context, records []sink.Record) error {
 	if t.lines = lines; cap(lines) > mostKept {
 		t.lines = nil
 	}
+	return nil
+}
+
+// write writes what is missing of a batch. A line that something else had begun gets its end first.
+func (t *SinkTask) write(lines []byte) error {
+	rest, again := bytes.CutPrefix(lines, t.begun)
+	if !again {
+		t.torn, t.begun, rest = t.torn || t.begun[len(t.begun)-1] != '\n', nil, lines
+	}
+	if t.torn {
+		rest = append([]byte{'\n'}, rest...)
+	}
+	n, err := t.out.Write(rest)
+	if t.torn && n > 0 {
+		t.torn = false
+		n--
+	}
+	if err != nil {
+		t.begun = append(t.begun, lines[len(t.begun):len(t.begun)+n]...)
+		return err
+	}
+	t.begun = nil
 	return nil
 }
 
@@ -167,7 +210,7 @@ func (t *SinkTask) Flush(context.Context) ([]kafka.Position, error) {
 			err = t.file.Sync()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("flush file %q: %w", t.cfg.File, err)
+			return nil, diskfull.Wrap(err, "flush file %q", t.cfg.File)
 		}
 	}
 	positions := make([]kafka.Position, 0, len(t.behind))

@@ -42,6 +42,7 @@ type journal struct {
 
 	mu   sync.Mutex // guards file and seen, and the order of registrations
 	file *os.File
+	size int64           // of the whole lines in the file
 	seen map[string]bool // paths and bodies in the file
 }
 
@@ -68,10 +69,7 @@ func (j *journal) open(name string) error {
 	if err := f.Truncate(int64(len(whole))); err != nil {
 		return errors.Join(err, f.Close())
 	}
-	if _, err := f.Seek(0, io.SeekEnd); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	j.file = f
+	j.file, j.size = f, int64(len(whole))
 	return nil
 }
 
@@ -136,9 +134,11 @@ func (j *journal) keep(path string, body []byte) error {
 	if j.seen[string(line)] {
 		return nil
 	}
-	if _, err := j.file.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("keep the registration: %w", err)
+	n, err := j.file.WriteAt(append(line, '\n'), j.size)
+	if err != nil { // no half line stays before the next one
+		return fmt.Errorf("keep the registration: %w", errors.Join(err, j.file.Truncate(j.size)))
 	}
+	j.size += int64(n)
 	j.seen[string(line)] = true
 	return nil
 }

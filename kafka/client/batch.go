@@ -29,6 +29,7 @@ type batch struct {
 	sequence int32
 	attempts int
 	flush    bool // do not linger
+	dated    bool // a record came with its time
 
 	body    pile
 	form    form
@@ -62,7 +63,7 @@ func sizeOf(r *kafka.Record) int {
 func (b *batch) add(pool *chunkPool, r *kafka.Record, size int, nowMs int64) (cost int64) {
 	ms := nowMs
 	if !r.Timestamp.IsZero() {
-		ms = r.Timestamp.UnixMilli()
+		ms, b.dated = r.Timestamp.UnixMilli(), true
 	}
 	if b.count == 0 {
 		b.baseMs, b.maxMs, b.size = ms, ms, batchHead
@@ -85,6 +86,15 @@ func (b *batch) add(pool *chunkPool, r *kafka.Record, size int, nowMs int64) (co
 	cost = int64(b.body.room - before)
 	b.charged += cost
 	return cost
+}
+
+// restamp gives records whose time is that of their sending the time of now. It reports whether they are such.
+func (b *batch) restamp(now time.Time) bool {
+	if b.dated {
+		return false
+	}
+	b.baseMs, b.maxMs = now.UnixMilli(), now.UnixMilli()+b.maxMs-b.baseMs // the records have what is between
+	return true
 }
 
 // recordBytes is the length of a record on the wire without the length itself.

@@ -49,7 +49,7 @@ type consumerCounts struct {
 	rebalances, rebalancing    atomic.Uint64
 	failed                     atomic.Uint64
 	mostBetween, mostRebalance measure.Peak
-	lastPoll, lastRebalance    atomic.Int64 // nanoseconds since 1970; 0 never
+	lastPoll, lastRebalance    atomic.Int64 // as ticks has it; 0 never
 	rejoin                     atomic.Int64 // when the rebalance that goes on began; 0: none
 	waits                      time.Time    // of the pump: since when it waits; zero: it does not
 
@@ -62,11 +62,11 @@ type consumerCounts struct {
 type consumed struct{ records, bytes atomic.Uint64 }
 
 // rejoins begins a rebalance.
-func (c *consumerCounts) rejoins() { c.rejoin.Store(time.Now().UnixNano()) }
+func (c *consumerCounts) rejoins() { c.rejoin.Store(ticks(time.Now())) }
 
 // joined ends it.
 func (c *consumerCounts) joined() {
-	now := time.Now().UnixNano()
+	now := ticks(time.Now())
 	if began := c.rejoin.Swap(0); began != 0 {
 		c.rebalances.Add(1)
 		c.rebalancing.Add(uint64(now - began))
@@ -87,9 +87,9 @@ func (c *consumerCounts) works() {
 	now := time.Now()
 	c.idle.Add(uint64(now.Sub(c.waits)))
 	c.waits = time.Time{}
-	if last := c.lastPoll.Swap(now.UnixNano()); last != 0 {
-		c.between.Add(uint64(now.UnixNano() - last))
-		c.mostBetween.See(now.UnixNano() - last)
+	if last := c.lastPoll.Swap(ticks(now)); last != 0 {
+		c.between.Add(uint64(ticks(now) - last))
+		c.mostBetween.See(ticks(now) - last)
 	}
 	c.polls.Add(1)
 }
@@ -133,6 +133,11 @@ func (c *Consumer) ClientID() string { return c.cfg.ClientID }
 // Traffic counts what goes over its connections; nil: nobody does.
 func (c *Consumer) Traffic() *Traffic { return c.cfg.Traffic }
 
+// Quiet is how long sound brokers may say nothing to a member of the group: the longer of heartbeat.interval.ms and fetch.max.wait.ms.
+func (c *Consumer) Quiet() time.Duration {
+	return max(c.cfg.Consumer.Heartbeat, c.cfg.Consumer.FetchWait)
+}
+
 // Stats returns the counts.
 func (c *Consumer) Stats() ConsumerStats { return c.counted((*measure.Peak).Value) }
 
@@ -163,12 +168,18 @@ func (c *Consumer) counted(peak func(*measure.Peak) int64) ConsumerStats {
 	return s
 }
 
-// at is a time, zero for 0.
-func at(nanos int64) time.Time {
-	if nanos == 0 {
+// tickStart is what ticks are counted from.
+var tickStart = time.Now()
+
+// ticks is a time as a number that no jump of the wall clock changes: nanoseconds since tickStart. Never 0.
+func ticks(t time.Time) int64 { return int64(t.Sub(tickStart)) + 1 }
+
+// at is the time of ticks, zero for 0.
+func at(ticks int64) time.Time {
+	if ticks == 0 {
 		return time.Time{}
 	}
-	return time.Unix(0, nanos)
+	return tickStart.Add(time.Duration(ticks - 1))
 }
 
 // noteBegins keeps where the partitions begin.

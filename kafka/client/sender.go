@@ -355,6 +355,12 @@ func (p *Producer) settle(b *batch, err error) {
 		code == sarama.ErrReplicaNotAvailable || code == sarama.ErrThrottlingQuotaExceeded || code == sarama.ErrFencedLeaderEpoch ||
 		code == sarama.ErrUnknownLeaderEpoch || code == sarama.ErrConcurrentTransactions:
 		p.again(b, err)
+	case code == sarama.ErrInvalidTimestamp && b.restamp(time.Now()): // a clock jumped, and will be put right
+		if b.attempts&(b.attempts-1) == 0 {
+			p.log.Warn("the broker refuses records for their time: its clock and this machine's differ by more than the topic's message.timestamp.after.max.ms or "+
+				"message.timestamp.before.max.ms. They are sent again with the time that it is then", "topic", part.topic.name, "partition", part.id, "attempts", b.attempts)
+		}
+		p.again(b, err)
 	default:
 		p.restore(b)
 		p.stats.refused(b)

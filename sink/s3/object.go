@@ -3,11 +3,12 @@ package s3
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tandem-cdc/tandem/internal/diskfull"
 )
 
 // object is an object on its way to the store: what is not sent yet, and which parts the store has. It is written by one goroutine and sent by
@@ -196,7 +197,7 @@ func (o *object) spill() error {
 }
 
 func spillError(err error) error {
-	return fmt.Errorf("keep parts of open files in the folder for temporary files (TMPDIR), which s3.buffer.memory.bytes has no room for: %w", err)
+	return diskfull.Wrap(err, "keep parts of open files in the folder for temporary files (TMPDIR), which s3.buffer.memory.bytes has no room for")
 }
 
 // discard gives up what is not stored, at the store too.

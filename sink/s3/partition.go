@@ -62,6 +62,17 @@ func (p *partition) schedule(c *Config, now time.Time) {
 	}
 }
 
+// isDue tells whether the clock ends what is open. A clock that was put back does not keep it open for longer than an interval.
+func (p *partition) isDue(c *Config, now time.Time) bool {
+	if c.RotateSchedule <= 0 {
+		return false
+	}
+	if p.due-now.UnixMilli() > c.RotateSchedule.Milliseconds() {
+		p.schedule(c, now)
+	}
+	return now.UnixMilli() >= p.due
+}
+
 // nextTimeAdjustedByDay is DateTimeUtils': the next multiple of a period since midnight, at most the next midnight.
 func nextTimeAdjustedByDay(now, period int64, location *time.Location) int64 {
 	const day = int64(24 * time.Hour / time.Millisecond)
@@ -135,13 +146,13 @@ func refuse(r *sink.Record, err error) error {
 func (t *Task) mustRotate(p *partition, f *file, r *sink.Record, millis int64, timed bool, now time.Time) (bool, error) {
 	c := &t.config
 	if p.records == 0 {
-		if c.RotateSchedule > 0 && now.UnixMilli() >= p.due {
+		if p.isDue(c, now) {
 			p.schedule(c, now)
 		}
 		return false, nil
 	}
 	if c.RotateInterval > 0 && timed && (millis-p.base >= c.RotateInterval.Milliseconds() || c.RotateOnPartition && (f == nil || f != p.last)) ||
-		c.RotateSchedule > 0 && now.UnixMilli() >= p.due {
+		p.isDue(c, now) {
 		p.schedule(c, now)
 		return true, nil
 	}

@@ -291,7 +291,7 @@ func (t *Task) Skip(positions []kafka.Position) {
 func (t *Task) Flush(ctx context.Context) ([]kafka.Position, error) {
 	if now := t.clock(); t.config.RotateSchedule > 0 {
 		for _, p := range t.partitions {
-			if p.records == 0 || now.UnixMilli() < p.due {
+			if p.records == 0 || !p.isDue(&t.config, now) {
 				continue
 			}
 			p.schedule(&t.config, now)

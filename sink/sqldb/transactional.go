@@ -87,6 +87,9 @@ func (t *Task) putTransactions(ctx context.Context, records []sink.Record) error
 	}
 	for i := range records {
 		if err := t.txn.assembler.Add(&records[i], t.txn.now()); err != nil {
+			if isRetriable(err) {
+				return err
+			}
 			return &SetupError{Err: err}
 		}
 	}

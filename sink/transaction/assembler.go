@@ -157,7 +157,8 @@ func (a *Assembler) Collection(topic string) string {
 	return rest
 }
 
-// Add takes a record in. One that was taken in before is left out. Nothing of the record is kept but what was copied.
+// Add takes a record in. One that was taken in before is left out. Nothing of the record is kept but what was copied. After an error that is retriable,
+// a full disk's, the record was not taken in, and may be added again.
 func (a *Assembler) Add(r *sink.Record, now time.Time) error {
 	at := r.Consumed()
 	q := a.queues[at]
@@ -167,7 +168,6 @@ func (a *Assembler) Add(r *sink.Record, now time.Time) error {
 	if r.Offset < q.taken || r.Offset < q.next && q != a.meta {
 		return nil
 	}
-	q.taken = r.Offset + 1
 	a.moved = now
 	var err error
 	if q == a.meta {
@@ -178,6 +178,7 @@ func (a *Assembler) Add(r *sink.Record, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("record %s-%d@%d: %w", at.Topic, at.Partition, r.Offset, err)
 	}
+	q.taken = r.Offset + 1
 	return nil
 }
 
@@ -203,10 +204,16 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 	if err != nil {
 		return err
 	}
-	switch e.kind {
-	case nothing:
+	if e.kind == nothing {
 		q.left(r.Offset)
 		return nil
+	}
+	a.entry = binary.AppendUvarint(a.entry[:0], uint64(e.order))
+	a.entry = a.names.appendRecord(a.entry, r)
+	if err := q.log.room(a.entry); err != nil { // before anything is noted of the record, which comes again
+		return err
+	}
+	switch e.kind {
 	case change:
 		p := a.progressOf(e.key)
 		if e.order <= p.last[q] { // the source said it again, after a crash
@@ -221,11 +228,7 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 		a.over = a.over || e.whole
 	}
 	run := q.runFor(&e)
-	a.entry = binary.AppendUvarint(a.entry[:0], uint64(e.order))
-	a.entry = a.names.appendRecord(a.entry, r)
-	if err := q.log.append(a.entry); err != nil {
-		return err
-	}
+	q.log.append(a.entry)
 	run.entries++
 	run.bytes += int64(len(a.entry))
 	run.last = r.Offset

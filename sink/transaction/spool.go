@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"unsafe"
+
+	"github.com/tandem-cdc/tandem/internal/diskfull"
 )
 
 // chunkSize is how many bytes lie together: what is written to and read from the file at once.
@@ -42,27 +44,32 @@ type place struct {
 	offset int
 }
 
-// append adds an entry.
-func (l *log) append(entry []byte) error {
+// room makes room for an entry. It is all of adding one that can fail, and may be called again.
+func (l *log) room(entry []byte) error {
 	var prefix [binary.MaxVarintLen64]byte
-	n := binary.PutUvarint(prefix[:], uint64(len(entry)))
-	size := n + len(entry)
+	size := binary.PutUvarint(prefix[:], uint64(len(entry))) + len(entry)
 	last := len(l.chunks) - 1
-	if last < 0 || l.chunks[last].spilled || l.chunks[last].size > 0 && l.chunks[last].size+size > chunkSize {
-		if last >= 0 && !l.chunks[last].spilled && l.spool.held > l.spool.limit {
+	if last >= 0 && !l.chunks[last].spilled {
+		if l.chunks[last].size == 0 || l.chunks[last].size+size <= chunkSize {
+			return nil
+		}
+		if l.spool.held > l.spool.limit {
 			if err := l.spool.spill(l.chunks[last]); err != nil {
 				return err
 			}
 		}
-		l.chunks = append(l.chunks, &chunk{})
-		last++
 	}
-	c := l.chunks[last]
+	l.chunks = append(l.chunks, &chunk{})
+	return nil
+}
+
+// append adds an entry that there is room for.
+func (l *log) append(entry []byte) {
+	c := l.chunks[len(l.chunks)-1]
 	before := cap(c.data)
-	c.data = append(append(c.data, prefix[:n]...), entry...)
+	c.data = append(binary.AppendUvarint(c.data, uint64(len(entry))), entry...)
 	c.size = len(c.data)
 	l.spool.held += int64(cap(c.data) - before)
-	return nil
 }
 
 // spill writes a full chunk to the file and lets go of its memory.
@@ -70,13 +77,13 @@ func (s *spool) spill(c *chunk) error {
 	if s.file == nil {
 		f, err := os.CreateTemp(s.dir, "tandem-transactions-*")
 		if err != nil {
-			return fmt.Errorf("make a file for records that wait for the rest of their transactions: %w; see transaction.buffer.bytes and transaction.buffer.dir", err)
+			return diskfull.Wrap(err, "make a file for records that wait for the rest of their transactions (transaction.buffer.bytes, transaction.buffer.dir)")
 		}
 		_ = os.Remove(f.Name()) // what has no name cannot be left behind; where that is not possible, close removes it
 		s.file = f
 	}
 	if _, err := s.file.WriteAt(c.data, s.end); err != nil {
-		return fmt.Errorf("write records that wait for the rest of their transactions to a file: %w; see transaction.buffer.bytes and transaction.buffer.dir", err)
+		return diskfull.Wrap(err, "keep records that wait for the rest of their transactions in a file (transaction.buffer.bytes, transaction.buffer.dir)")
 	}
 	s.held -= int64(cap(c.data))
 	c.at, c.spilled, c.data = s.end, true, nil
