@@ -60,3 +60,29 @@ func TestCommitStoresEveryPartition(t *testing.T) {
 		t.Errorf("commit() to a shelf that is full = %v with %v left, want an error and 2 left", err, task.moved)
 	}
 }
+
+// spread is several, all of which it gives at once.
+type spread struct{ several }
+
+func (s *spread) Offsets(n uint64, give func(partition, offset []byte)) {
+	for _, partition := range s.moved {
+		give(fmt.Append(nil, partition), fmt.Append(nil, n))
+	}
+}
+
+func (s *spread) Stored(uint64) { s.moved = nil }
+
+// TestCommitStoresAtOnce: the offsets of a source that gives all that have moved are stored together.
+func TestCommitStoresAtOnce(t *testing.T) {
+	offsets, task := new(shelf), &spread{several{moved: []int{7, 8, 9}}}
+	l := &sourceLife{sourceRunner: &sourceRunner{offsets: offsets}, hard: t.Context(), task: task, emitter: &emitter{producer: newFakeProducer()}}
+	if err := l.commit(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"70", "80", "90"}, offsets.put); diff != "" || l.stored != 1 {
+		t.Errorf("%d puts of offsets (-want +got)\n%s; want one", l.stored, diff)
+	}
+	if err := l.commit(); err != nil || l.stored != 1 {
+		t.Errorf("commit with nothing moved = %v with %d puts, want no more than the one", err, l.stored)
+	}
+}

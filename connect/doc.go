@@ -15,7 +15,8 @@
 // StopTasks asks for an end in order; what does not end is cut off, and can neither send nor store then.
 //
 // Worker.Run owns every goroutine: one per connector whose plugin watches something, one per task, which supervises it, and under it, per life of a source task, the task's
-// own and the producer's; per life of a sink task, the consumer's, one that flushes about every second, and the dead letters' producer. The
+// own and the producer's; per life of a sink task, the consumer's, one that flushes about every second, one that watches whether the task gets on
+// (headway.go, sinkheadway.go), and the dead letters' producer. The
 // constructors dial nothing and start none.
 //
 // Source tasks of a worker with exactly.once.source.support write in transactions (oncetask.go).

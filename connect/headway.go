@@ -16,7 +16,8 @@ type Laddered interface {
 	Rungs() []any
 }
 
-// headway notes when a source task last got on: when an offset was stored, or when nothing waited for it. It outlives the lives of the task, for one
+// headway notes when a task last got on: a source task when an offset was stored, a sink task when its store took something, and both when nothing waited
+// for them. It outlives the lives of the task, for one
 // that is started again and again and fails at the same place gets nowhere either. Its methods may be called by any goroutine.
 type headway struct {
 	mu     sync.Mutex    // guards what follows
@@ -32,6 +33,13 @@ func (h *headway) atLeast(d time.Duration) {
 	if h.after > 0 && h.after < d {
 		h.after, h.wanted = d, max(h.wanted, d)
 	}
+}
+
+// patience is how long it may take to get on.
+func (h *headway) patience() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.after
 }
 
 // is notes a state of the task.
@@ -62,6 +70,13 @@ func (h *headway) gotOn(now time.Time) (after time.Duration) {
 	return after
 }
 
+// later tells whether a moment is behind the one at which the task got on last.
+func (h *headway) later(at time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return at.After(h.last)
+}
+
 // standstill is how long the task has not got on although it should, and whether that is too long.
 func (h *headway) standstill(now time.Time) (d time.Duration, stalled bool) {
 	h.mu.Lock()
@@ -85,10 +100,10 @@ func (h *headway) due(now time.Time) (d time.Duration, due bool) {
 }
 
 // collect gives both as series of our own.
-func (h *headway) collect(now time.Time, out *metrics.Out, labels []string) {
+func (h *headway) collect(now time.Time, kind Kind, out *metrics.Out, labels []string) {
 	d, stalled := h.standstill(now)
-	out.Own("tandem_source_stalled", truth(stalled), labels...)
-	out.Own("tandem_source_standstill_seconds", d.Seconds(), labels...)
+	out.Own("tandem_"+string(kind)+"_stalled", truth(stalled), labels...)
+	out.Own("tandem_"+string(kind)+"_standstill_seconds", d.Seconds(), labels...)
 }
 
 // watch looks whether the task gets on, and says in the log when it does not. What is in the task's hands, or in the producer's, waits.
@@ -115,12 +130,22 @@ func (l *sourceLife) watch() {
 	}
 }
 
+// patient makes the patience no shorter than d: between two looks nobody knows.
+func (m *taskMeter) patient(d time.Duration) {
+	if m != nil {
+		m.way.atLeast(d)
+	}
+}
+
 // gotOn notes that the task got on, and says so if it was said that it did not.
 func (m *taskMeter) gotOn(log *slog.Logger) {
-	if m == nil {
-		return
+	if m != nil {
+		m.gotOnAt(time.Now(), log)
 	}
-	if after := m.way.gotOn(time.Now()); after > 0 {
+}
+
+func (m *taskMeter) gotOnAt(at time.Time, log *slog.Logger) {
+	if after := m.way.gotOn(at); after > 0 {
 		log.Info("the task gets on again", "after", after.Round(time.Second))
 	}
 }

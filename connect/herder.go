@@ -66,9 +66,22 @@ type Herder interface {
 	// SetLogger changes the level of a logger and of those below it, in all workers of the cluster if asked, and returns the names of those that changed.
 	SetLogger(ctx context.Context, name, level string, cluster bool) ([]string, error)
 
+	// Others are the other workers that have tasks of the group, as far as this one has heard; by id.
+	Others() []OtherWorker
+	// Signed are the headers by which a request with such a body is known to come from a worker of the group; none while the group does not sign.
+	Signed(ctx context.Context, body []byte) (map[string]string, error)
+	// Verify refuses a request that does not come from a worker of the group, or is not known to.
+	Verify(ctx context.Context, auth InternalAuth) error
+
 	// PutTaskConfigs and Fence are what workers ask of their leader.
 	PutTaskConfigs(ctx context.Context, name string, configs []map[string]string, auth InternalAuth) error
 	Fence(ctx context.Context, name string, auth InternalAuth) error
+}
+
+// OtherWorker is another worker of the group.
+type OtherWorker struct {
+	ID  string // in statuses
+	URL string // of its REST API
 }
 
 // InternalAuth is what a request of another worker is signed with: two headers, and the body they stand for.

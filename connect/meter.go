@@ -268,10 +268,10 @@ func (m *taskMeter) Collect(now time.Time, out *metrics.Out) {
 	m.collectTask(&v, out.Bean("kafka.connect", "connector-task-metrics", props...))
 	if m.kind == KindSource {
 		collectSource(&v, out.Bean("kafka.connect", "source-task-metrics", props...))
-		m.way.collect(now, out, props)
 	} else {
 		m.collectSink(now, &v, out.Bean("kafka.connect", "sink-task-metrics", props...), out)
 	}
+	m.way.collect(now, m.kind, out, props)
 	m.errors.collect(out.Bean("kafka.connect", "task-error-metrics", props...))
 	m.mu.Lock()
 	task := m.task

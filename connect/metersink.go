@@ -90,10 +90,10 @@ func (m *taskMeter) put(records int, took time.Duration) {
 	c.largest.See(int64(records))
 }
 
-// storedAt notes the group's offsets.
-func (m *taskMeter) storedAt(positions []kafka.Position) {
+// storedAt notes the group's offsets, and tells whether one has moved.
+func (m *taskMeter) storedAt(positions []kafka.Position) (moved bool) {
 	if m == nil {
-		return
+		return false
 	}
 	k := &m.sink
 	k.mu.Lock()
@@ -103,11 +103,13 @@ func (m *taskMeter) storedAt(positions []kafka.Position) {
 		if p == nil {
 			continue
 		}
+		moved = moved || at.Offset > p.committed
 		p.committed = at.Offset
 		if at.Offset >= p.applied {
 			p.committedAt = p.appliedAt
 		}
 	}
+	return moved
 }
 
 // nothingToCommit counts a flush that found nothing.

@@ -33,7 +33,8 @@ func (c *MetricsConfig) keys() config.Keys {
 		config.List(&c.Names, "metrics.names", "By which rules the metrics at /metrics are named: any of "+setNames()+". Each gives the names and labels that the rules of that origin make the JMX exporter give; see metrics.md. "+
 			"strimzi uses a few names of jmx-exporter with other labels: choose one of the two. Without any there are tandem's own alone.", config.Rank(config.Low), config.Check(checkSets)),
 		config.List(&c.Listeners, "metrics.listeners", "Addresses that serve /metrics and nothing else, http://host:port or https://host:port, beside the REST API.", config.Rank(config.Low), config.Check(checkMetricsListeners)),
-		config.Millis(&c.StalledAfter, "task.stalled.after.ms", "How long a source task may store no offset, although its source has changes for it, before it is reported as stalled: in the log, in the metrics and at /admin/lag. 0 for never. "+
+		config.Millis(&c.StalledAfter, "task.stalled.after.ms", "How long a source task may store no offset, although its source has changes for it, and the store of a sink task take nothing, although there is something for it, "+
+			"before the task is reported as stalled: in the log, in the metrics and at /admin/lag. 0 for never. Never less than twice offset.flush.interval.ms (a second, if that is more), nor for a sink than twice heartbeat.interval.ms or fetch.max.wait.ms. "+
 			"A task with exactly-once delivery has as long as its transactions may take, at least.", 0, config.Rank(config.Low)),
 	}
 }

@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/crashpoint"
 )
 
 // onceLife is a life of a source task with exactly-once delivery: records and the source offset behind them go in one Kafka transaction, so
 // that readers of committed records see each record once, whatever ends the task.
 //
 //  1. The transactional id is taken before the stored offset is read: whoever had it can commit nothing any more that this life does not know of.
-//  2. A transaction ends behind a whole change, and carries the offset that is exactly there.
+//  2. A transaction ends behind a whole change, and carries the offset that is exactly there; of a source with several partitions, that of each whose
+//     records it holds.
 //  3. The task hears Stored, and its database that it may forget, when the transaction is committed, not before.
 //  4. An end in order commits what is whole; else the open transaction is aborted, and the next life sends its records anew.
 //
@@ -24,7 +27,7 @@ type onceLife struct {
 	most      time.Duration // age at which an open transaction is to be cut
 	timeout   time.Duration // age at which the broker aborts it
 	late      sync.Once     // the first transaction that could not wait for an exact offset
-	given     bool          // whether the transaction that is being committed carries an offset
+	given     bool          // whether the transaction that is being committed carries offsets
 	committed chan error    // sender: the goroutine of a commit, once each. Bound: that one.
 	failure   error         // of a cut or commit: it ends the life
 }
@@ -133,8 +136,9 @@ func (l *onceLife) exact(n uint64, age time.Duration) bool {
 			return false
 		}
 		l.late.Do(func() {
-			l.log.Warn("rows of a snapshot are committed before a restart could go on behind them: after a crash before the table's end they come again. "+
-				"Raise producer.override.transaction.timeout.ms to what the longest table without a primary key takes", "transaction.timeout.ms", l.timeout)
+			l.log.Warn("records are committed before a restart could go on behind them: after a crash before the last that belongs to them they come again. "+
+				"Raise producer.override.transaction.timeout.ms to what they take, such as the longest table without a primary key in a snapshot, or all rows of one timestamp",
+				"transaction.timeout.ms", l.timeout)
 		})
 	}
 	t, some := l.task.(transacting)
@@ -144,6 +148,7 @@ func (l *onceLife) exact(n uint64, age time.Duration) bool {
 // follow cuts and commits until the task has returned. A producer that ends before ends the task, and so does a commit that fails.
 func (l *onceLife) follow(ctx, commits context.Context, stopTask func(), ended, sent <-chan error) (taskErr, producerErr error, producerEnded bool) {
 	every := max(commitEvery, min(l.worker.OffsetFlushInterval, l.most))
+	l.meter.patient(2 * every)
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	aged := time.NewTimer(time.Hour)
@@ -223,41 +228,40 @@ func (l *onceLife) cut(sending, ctx context.Context, look bool) error {
 	if t.busy || !t.wanted && (!look || t.open > 0) || !t.whole(t.sent.Load(), time.Since(t.since)) {
 		return nil
 	}
-	partition, offset, ok := l.task.Offset(t.sent.Load() + l.emitter.dropped.Load())
-	if !ok && t.open == 0 {
+	given := offsetsBehind(l.task, t.sent.Load()+l.emitter.dropped.Load())
+	if len(given) == 0 && t.open == 0 {
 		t.wanted = false
 		return nil
 	}
-	given := PartitionOffset{partition, offset}
-	if ok {
-		r := l.own.record(given)
+	for _, offset := range given {
+		r := l.own.record(offset)
 		if err := t.transactional.Send(sending, &r); err != nil {
 			return fmt.Errorf("write the source offset to topic %q: %w", l.own.topic, err)
 		}
 	}
 	t.transactional.Cut()
 	l.meter.transaction(uint64(t.open))
-	t.busy, t.wanted, t.cutAt, t.open, l.given = true, false, t.sent.Load(), 0, ok
+	t.busy, t.wanted, t.cutAt, t.open, l.given = true, false, t.sent.Load(), 0, len(given) > 0
 	t.move()
-	go func() { l.committed <- l.commitTo(ctx, given, ok) }()
+	go func() { l.committed <- l.commitTo(ctx, given) }()
 	return nil
 }
 
 // commitTo is the way of one commit, in a goroutine of its own.
-func (l *onceLife) commitTo(ctx context.Context, given PartitionOffset, ok bool) error {
+func (l *onceLife) commitTo(ctx context.Context, given []PartitionOffset) error {
 	if l.letters != nil { // what is left out counts when its dead letter does
 		if err := l.letters.acknowledged(ctx); err != nil {
 			return fmt.Errorf("publish dead letters: %w", err)
 		}
 	}
+	crashpoint.Pass("once.ended")
 	began := time.Now()
 	err := l.once.Commit(ctx)
 	if l.meter.committed(time.Since(began), err); err != nil {
 		return err
 	}
-	if ok {
-		l.own.stored(ctx, given)
-	}
+	crashpoint.Pass("once.committed")
+	l.own.stored(ctx, given...)
 	return nil
 }
 

@@ -34,8 +34,26 @@ type SourceTask interface {
 	// goroutine than Run's.
 	Offset(n uint64) (partition, offset []byte, ok bool)
 
-	// Stored tells that what Offset(n) last returned is durable in the offset storage.
+	// Stored tells that what Offset(n) last returned, or Offsets(n) last gave, is durable in the offset storage.
 	Stored(n uint64)
+}
+
+// SpreadSource is a SourceTask whose source has several partitions, with records of several in one transaction or between two stores of offsets. It is
+// asked by Offsets, and not by Offset.
+type SpreadSource interface {
+	SourceTask
+	// Offsets gives, for every source partition whose offset has moved since it was stored, what Offset would return.
+	Offsets(n uint64, give func(partition, offset []byte))
+}
+
+// offsetsBehind are the offsets behind the first n records of a task that are not stored: one for each source partition that has moved.
+func offsetsBehind(task SourceTask, n uint64) (moved []PartitionOffset) {
+	if t, several := task.(SpreadSource); several {
+		t.Offsets(n, func(partition, offset []byte) { moved = append(moved, PartitionOffset{partition, offset}) })
+	} else if partition, offset, ok := task.Offset(n); ok {
+		moved = []PartitionOffset{{partition, offset}}
+	}
+	return moved
 }
 
 // Env is what the worker knows and a task may use.
@@ -47,6 +65,8 @@ type Env struct {
 	Drain time.Duration
 	// StoredOffset reads the stored offset of a source partition (JSON object as Offset gave it); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+	// ExactlyOnce tells a source task that its records and their offset go in one transaction, which is given up when the task ends with an error.
+	ExactlyOnce bool
 	// Paused is for a sink task that waits for records: while it is paused none come. It may be called at any time.
 	Paused func() bool
 	// Report is for a sink task that leaves a record out on its own, from within one of its calls: it is logged, goes to the dead letter queue and

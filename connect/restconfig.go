@@ -268,13 +268,17 @@ func (c *WorkerConfig) AdvertisedListener() int {
 	})
 }
 
+// AdvertisedScheme is that of the URL at which other workers reach the REST API: http or https.
+func (c *WorkerConfig) AdvertisedScheme() string {
+	if at := c.AdvertisedListener(); at >= 0 && isHTTPS(c.Listeners[at]) {
+		return "https"
+	}
+	return "http"
+}
+
 // AdvertisedURL is where other workers reach the REST API; port is the one listened on.
 func (c *WorkerConfig) AdvertisedURL(port int) string {
-	scheme := "http"
-	if at := c.AdvertisedListener(); at >= 0 && isHTTPS(c.Listeners[at]) {
-		scheme = "https"
-	}
-	return scheme + "://" + c.WorkerID(port) + "/"
+	return c.AdvertisedScheme() + "://" + c.WorkerID(port) + "/"
 }
 
 func isHTTPS(listener string) bool { return strings.HasPrefix(strings.ToLower(listener), "https:") }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-cdc/tandem/internal/crashpoint"
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/kafka/client"
 	"github.com/tandem-cdc/tandem/schema"
@@ -62,6 +63,7 @@ type sinkLife struct {
 	flushes failing
 	puts    uint64
 	headers headerCache
+	way     sinkWay
 	mark    *topicMark // of the last record's topic
 	chain   *Chain     // nil without transforms
 	record  schema.Record
@@ -102,6 +104,7 @@ func (r *sinkRunner) run(ctx, hard context.Context, running func()) (progress bo
 	ended, end := context.WithCancel(groupCtx)
 	g.Go(func() error { defer end(); return l.consumer.Run(groupCtx, l) })
 	g.Go(func() error { return l.flushRegularly(ended) })
+	g.Go(func() error { l.watchRegularly(ended); return nil })
 	if dead != nil {
 		g.Go(func() error { return dead.watch(ended) })
 	}
@@ -126,6 +129,8 @@ func (l *sinkLife) Assigned(ctx context.Context, partitions []client.Assignment)
 		opened[i] = sink.Assignment(p)
 	}
 	var positions []kafka.Position
+	l.way.opening.Store(true)
+	defer l.way.opening.Store(false)
 	err := l.config.retries().forever().untilDone(ctx, l.log, "open the partitions", func() (err error) {
 		positions, err = l.task.Open(ctx, opened)
 		return err
@@ -148,6 +153,8 @@ func (l *sinkLife) makeTask() error {
 		return err
 	}
 	l.task = task
+	_, behind := task.(sink.Background)
+	l.way.behind.Store(behind)
 	l.meter.measures(task)
 	return nil
 }
@@ -199,6 +206,7 @@ func (l *sinkLife) apply(ctx context.Context, b *batch) error {
 		return err
 	}
 	l.meter.applied(b.consumed, len(b.records))
+	l.tookBatch()
 	l.remember(b)
 	l.puts += uint64(len(b.records))
 	l.dirty = true
@@ -483,13 +491,14 @@ func (l *sinkLife) flush(ctx context.Context, regular bool) error {
 		}
 	}
 	if len(positions) > 0 {
+		crashpoint.Pass("sink.applied")
 		began := time.Now()
 		err := l.consumer.Commit(ctx, positions)
 		if l.meter.committed(time.Since(began), err); err != nil {
 			l.log.Warn("cannot commit the group's offsets, the next commit will", "error", err)
 			return nil
 		}
-		l.meter.storedAt(positions)
+		l.storedPositions(positions)
 	}
 	holder, holds := l.task.(sink.Holder)
 	l.dirty = skips && len(l.behind) > 0 || holds && holder.Holds() // the store holds something back
@@ -512,6 +521,7 @@ func (l *sinkLife) flushRegularly(ctx context.Context) error {
 			err = l.flush(ctx, true)
 		}
 		l.mu.Unlock()
+		l.way.unflushed.Store(err != nil)
 		if err != nil && !retriable(err) && ctx.Err() == nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/tandem-cdc/tandem/internal/crashpoint"
 )
 
 // commitEvery is the time between two stores of offsets while records are acknowledged; offset.flush.interval.ms may ask for a shorter one.
@@ -135,6 +137,7 @@ func (l *sourceLife) measure() (ends func()) {
 // follow stores offsets until the task has returned. A producer that ends before ends the task.
 func (l *sourceLife) follow(ctx context.Context, stopTask func(), ended, sent <-chan error) (taskErr, producerErr error, producerEnded bool) {
 	every := max(min(commitEvery, l.worker.OffsetFlushInterval), 10*time.Millisecond)
+	l.meter.patient(2 * every)
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
 	stopping := ctx.Done()
@@ -196,15 +199,17 @@ func (l *sourceLife) drain() {
 // always.
 func (l *sourceLife) commit() error {
 	for n := l.emitter.acked(); ; {
-		partition, offset, ok := l.task.Offset(n)
-		if !ok {
+		moved := offsetsBehind(l.task, n)
+		if len(moved) == 0 {
 			return nil
 		}
+		crashpoint.Pass("source.acknowledged")
 		began := time.Now()
-		err := l.offsets.Put(l.hard, l.id.Connector, PartitionOffset{partition, offset})
+		err := l.offsets.Put(l.hard, l.id.Connector, moved...)
 		if l.meter.committed(time.Since(began), err); err != nil {
 			return err
 		}
+		crashpoint.Pass("source.stored")
 		l.stored++
 		l.meter.gotOn(l.log)
 		l.task.Stored(n)
@@ -263,10 +268,11 @@ func (s *stall) watch(p producer, log *slog.Logger) {
 
 func (r *sourceRunner) env() Env {
 	return Env{
-		Connector: r.id.Connector,
-		Task:      r.id.Task,
-		Log:       named(r.log, r.plugin.taskClass()),
-		Drain:     r.worker.ShutdownTimeout,
+		Connector:   r.id.Connector,
+		Task:        r.id.Task,
+		Log:         named(r.log, r.plugin.taskClass()),
+		Drain:       r.worker.ShutdownTimeout,
+		ExactlyOnce: r.worker.exactlyOnce(),
 		StoredOffset: func(ctx context.Context, partition []byte) ([]byte, error) {
 			return r.offsets.Get(ctx, r.id.Connector, partition)
 		},

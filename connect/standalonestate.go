@@ -178,6 +178,17 @@ func (s *Standalone) Fence(context.Context, string, InternalAuth) error {
 	return &RefusedError{Internal, "Kafka Connect in standalone mode does not support exactly-once source connectors."}
 }
 
+// Others implements Herder: the worker is alone.
+func (s *Standalone) Others() []OtherWorker { return nil }
+
+// Signed implements Herder: there is nobody to ask.
+func (s *Standalone) Signed(context.Context, []byte) (map[string]string, error) { return nil, nil }
+
+// Verify implements Herder: refused.
+func (s *Standalone) Verify(context.Context, InternalAuth) error {
+	return &RefusedError{Forbidden, "A standalone worker has no others that could ask it."}
+}
+
 // Offsets implements Herder.
 func (s *Standalone) Offsets(ctx context.Context, name string) ([]PartitionOffset, error) {
 	c := s.connector(name)

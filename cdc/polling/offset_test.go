@@ -121,14 +121,11 @@ func TestPositions(t *testing.T) {
 	p.mark(3, 0, at(12))
 	p.mark(3, 0, at(13))
 	take := func(n uint64) (got []string) {
-		for {
-			partition, o, ok := p.behind(n)
-			if !ok {
-				return got
-			}
-			got = append(got, fmt.Sprintf("%d:%d", partition, o.id))
-			p.stored()
+		for _, m := range p.behind(n, 3) {
+			got = append(got, fmt.Sprintf("%d:%d", m.partition, m.at.id))
 		}
+		p.stored()
+		return got
 	}
 	for _, c := range []struct {
 		n    uint64
@@ -141,6 +138,16 @@ func TestPositions(t *testing.T) {
 	p.mark(10, 0, at(13)) // where it was
 	if got := take(10); got != nil {
 		t.Errorf("an offset that did not move = %v, want none", got)
+	}
+	p.mark(11, 2, at(6))
+	p.mark(12, 1, at(2))
+	p.behind(12, 3) // nobody stores it
+	if got := p.behind(12, 1); len(got) != 1 || got[0] != (moved{1, at(2)}) {
+		t.Errorf("behind(12, 1) = %v, want that of partition 1 alone", got)
+	}
+	p.stored()
+	if got := fmt.Sprint(take(12)); got != "[2:6]" {
+		t.Errorf("offsets behind 12 = %s, want [2:6]", got)
 	}
 	for i := range uint64(100_000) { // what is done with makes room
 		p.mark(20+i, 1, at(int64(i)))
@@ -163,16 +170,12 @@ func TestPositionsThin(t *testing.T) {
 		t.Errorf("%d marks, want at most %d", len(p.marks), maxMarks)
 	}
 	for _, n := range []uint64{1, 100, 399_999, 400_001, 777_777, 1_000_000} {
-		for {
-			partition, at, ok := p.behind(n)
-			if !ok {
-				break
+		for _, m := range p.behind(n, 2) {
+			if uint64(m.at.id) > n {
+				t.Fatalf("behind %d partition %d stands at %d", n, m.partition, m.at.id)
 			}
-			if uint64(at.id) > n {
-				t.Fatalf("behind %d partition %d stands at %d", n, partition, at.id)
-			}
-			p.stored()
 		}
+		p.stored()
 	}
 	if got := p.reached[0].stored.id; got != 1_000_000 {
 		t.Errorf("the last offset is %d, want 1000000", got)

@@ -3,16 +3,22 @@ package polling
 import "sync"
 
 // positions knows which offset stands behind which record, and which offsets are stored. Records of several partitions lie between each
-// other, so each partition goes on by itself.
+// other, so each partition goes on by itself; what is stored, is stored for all that have moved.
 //
-// mark is called by the task's goroutine, the rest by the worker's.
+// begin and mark are called by the task's goroutine, the rest by the worker's.
 type positions struct {
-	mu       sync.Mutex
-	marks    []mark // ascending by number; those before head are done with
-	head     int
-	reached  []reached // by partition
-	given    int       // partition of what was returned last
-	givenPos offset
+	mu      sync.Mutex
+	marks   []mark // ascending by number; those before head are done with
+	head    int
+	last    uint64    // number of the last one that is done with
+	reached []reached // by partition
+	given   []moved   // what was returned last
+}
+
+// moved is where a partition stands.
+type moved struct {
+	partition int
+	at        offset
 }
 
 // mark says that behind the record of a number, a partition stands at an offset.
@@ -31,6 +37,8 @@ func newPositions(partitions int) *positions { return &positions{reached: make([
 
 // begin tells the stored offset of a partition.
 func (p *positions) begin(partition int, at offset) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.reached[partition] = reached{at: at, stored: at}
 }
 
@@ -67,33 +75,49 @@ func (p *positions) thin() {
 	p.marks, p.head = kept, 0
 }
 
-// behind returns a partition whose offset behind the first n records is not stored.
-func (p *positions) behind(n uint64) (partition int, at offset, ok bool) {
+// exact tells whether the offset right behind record n is known. It is not, in mode timestamp, where more rows of one time may follow. n is the number
+// of the last record, or of the one before it.
+func (p *positions) exact(n uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := len(p.marks) - 1; i >= p.head; i-- {
+		if p.marks[i].number <= n {
+			return p.marks[i].number == n
+		}
+	}
+	return p.last == n
+}
+
+// behind returns up to so many partitions whose offset behind the first n records is not stored. They are good until it is called again.
+func (p *positions) behind(n uint64, most int) []moved {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.head < len(p.marks) && p.marks[p.head].number <= n {
 		m := &p.marks[p.head]
 		r := &p.reached[m.partition]
 		r.at, r.moved = m.at, m.at != r.stored
+		p.last = m.number
 		p.head++
 	}
 	if p.head == len(p.marks) {
 		p.marks, p.head = p.marks[:0], 0
 	}
+	p.given = p.given[:0]
 	for i := range p.reached {
-		if r := &p.reached[i]; r.moved {
-			p.given, p.givenPos = i, r.at
-			return i, r.at, true
+		if r := &p.reached[i]; r.moved && len(p.given) < most {
+			p.given = append(p.given, moved{i, r.at})
 		}
 	}
-	return 0, offset{}, false
+	return p.given
 }
 
 // stored tells that what behind returned last is stored.
 func (p *positions) stored() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &p.reached[p.given]
-	r.stored = p.givenPos
-	r.moved = r.at != r.stored
+	for _, g := range p.given {
+		r := &p.reached[g.partition]
+		r.stored = g.at
+		r.moved = r.at != r.stored
+	}
 }

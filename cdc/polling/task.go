@@ -25,9 +25,11 @@ type Env struct {
 	Log *slog.Logger
 	// StoredOffset reads the stored offset of a source partition (JSON object); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+	// ExactlyOnce tells that what has no offset behind it is given up with the task, and must not be sent a second time before.
+	ExactlyOnce bool
 }
 
-// Task reads the tables that it was given, or the query. Run it once; Offset and Stored may be called from another goroutine meanwhile and after.
+// Task reads the tables that it was given, or the query. Run it once; Offset, Offsets, Exact and Stored may be called from another goroutine meanwhile and after.
 type Task struct {
 	cfg     Config
 	env     Env
@@ -164,6 +166,8 @@ func (t *Task) turn(ctx context.Context, s *source) error {
 		return ctx.Err()
 	case errors.As(err, &given):
 		return given.err
+	case t.env.ExactlyOnce && !t.Exact(t.count, false): // rows of one time were sent, and would be again: the next task reads them from the stored offset
+		return err
 	}
 	t.disconnect() // whatever it was, the next try has a connection of its own
 	s.failures++
@@ -357,13 +361,25 @@ func (t *Task) checkID(s *source, columns []described) error {
 	return nil
 }
 
-// Offset implements the worker's SourceTask.
+// Offset implements the worker's SourceTask: the offset of one partition that has moved.
 func (t *Task) Offset(n uint64) (partition, offset []byte, ok bool) {
-	number, at, ok := t.offsets.behind(n)
-	if !ok {
-		return nil, nil, false
+	for _, m := range t.offsets.behind(n, 1) {
+		return t.sources[m.partition].partition, m.at.appendJSON(nil), true
 	}
-	return t.sources[number].partition, at.appendJSON(nil), true
+	return nil, nil, false
+}
+
+// Offsets implements the worker's SpreadSource: those of all tables that have moved.
+func (t *Task) Offsets(n uint64, give func(partition, offset []byte)) {
+	for _, m := range t.offsets.behind(n, len(t.sources)) {
+		give(t.sources[m.partition].partition, m.at.appendJSON(nil))
+	}
+}
+
+// Exact tells whether a restart from the offsets behind the n-th record repeats none up to it: in mode timestamp it may be one of several of the same
+// time. If a transaction cannot wait for the last of them, as it is late, they count too. Bulk mode has no offsets, and repeats everything in any case.
+func (t *Task) Exact(n uint64, late bool) bool {
+	return late || t.cfg.Mode == Bulk || t.offsets.exact(n)
 }
 
 // Stored implements the worker's SourceTask.

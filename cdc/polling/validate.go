@@ -43,6 +43,12 @@ func Validate(props map[string]string) config.Report {
 	return r
 }
 
+// ExactlyOnce tells whether a configuration has offsets behind which no row comes again.
+func ExactlyOnce(props map[string]string) bool {
+	c, _ := Parse(props)
+	return c.Mode != Bulk
+}
+
 // bare is a query without the semicolon at its end: something is put behind it.
 func bare(query string) string { return strings.TrimRight(query, "; \t\r\n") }
 

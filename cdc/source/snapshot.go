@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-cdc/tandem/cdc/replication"
 	"github.com/tandem-cdc/tandem/cdc/snapshot"
 	"github.com/tandem-cdc/tandem/envelope"
+	"github.com/tandem-cdc/tandem/internal/crashpoint"
 	"github.com/tandem-cdc/tandem/internal/pause"
 )
 
@@ -65,6 +66,7 @@ func (s *session) snapshot(ctx context.Context, pub *publisher, plan *snapshotPl
 	if err := pub.endSnapshot(ctx); err != nil {
 		return err
 	}
+	crashpoint.Pass("snapshot.ended")
 	pub.counts.scanEnds(scanCompleted)
 	s.task.log.Info("snapshot complete", "records", pub.records, "took", time.Since(started).Round(time.Millisecond))
 	return nil

@@ -122,7 +122,8 @@ func TestMetricsTell(t *testing.T) {
 		}
 	}
 	lag := get(t, w.rest+"/admin/lag")
-	for _, want := range []string{`{"stalled":0,"tasks":[{"connector":"shop-source","task":0,"state":"RUNNING","stalled":false,`, `{"rung":"sent","position":"`, `{"rung":"confirmed","position":"`,
+	for _, want := range []string{`{"stalled":0,"tasks":[{"connector":"shop-search","task":0,"state":"RUNNING","stalled":false,`, `{"connector":"shop-source","task":0,"state":"RUNNING","stalled":false,`,
+		`"partitions":[{"topic":"shop.public.bikes","partition":0,"rungs":[{"rung":"end","position":`, `{"rung":"sent","position":"`, `{"rung":"confirmed","position":"`,
 		`"slot":{"name":"` + props["slot.name"] + `","retained_bytes":`} {
 		if !strings.Contains(lag, want) {
 			t.Errorf("GET /admin/lag = %s, want %s in it", lag, want)

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-cdc/tandem/internal/faultproxy"
 )
@@ -48,4 +51,61 @@ func TestTrap33CutSocket(t *testing.T) {
 	w.await(`tandem_source_changes_total\{.*op="c".*\} 1\n`)
 	w.await(`tandem_source_stalled\{.*\} 0\n`)
 	want("healed", "/admin/lag", http.StatusOK, `"stalled":false`)
+}
+
+// TestStalledSink: the target's table is locked. Whoever asks hears that the task is stalled, while its state says what Kafka
+// Connect's would; and that it gets on when the lock is gone. sinkLife.watch protects.
+func TestStalledSink(t *testing.T) {
+	w := startMetered(t, "jmx-exporter\ntask.stalled.after.ms=700\nconsumer.heartbeat.interval.ms=100\nconsumer.fetch.max.wait.ms=100")
+	source := w.shop()
+	source["key.converter.schemas.enable"], source["value.converter.schemas.enable"] = "true", "true"
+	source["key.converter"], source["value.converter"] = "org.apache.kafka.connect.json.JsonConverter", "org.apache.kafka.connect.json.JsonConverter"
+	w.create("shop-source", source)
+	w.await(`tandem_source_lag_bytes\{.*rung="confirmed".*\} 0\n`)
+	sink := map[string]string{"connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector", "tasks.max": "1", "topics": "shop.public.bikes",
+		"connection.url": "jdbc:postgresql://" + net.JoinHostPort(source["database.hostname"], source["database.port"]) + "/" + source["database.dbname"], "connection.username": source["database.user"],
+		"connection.password": source["database.password"], "insert.mode": "upsert", "primary.key.mode": "record_key", "schema.evolution": "basic",
+		"collection.name.format": "kept"}
+	for _, name := range []string{"key.converter", "value.converter", "key.converter.schemas.enable", "value.converter.schemas.enable"} {
+		sink[name] = source[name]
+	}
+	w.create("kept", sink)
+	w.await(`tandem_sink_lag_records\{.*rung="applied".*\} 0\n`)
+	w.await(`tandem_sink_stalled\{connector="kept".*\} 0\n`)
+	want := func(when string, status int, texts ...string) {
+		t.Helper()
+		res, err := http.Get(w.rest + "/admin/lag")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != status {
+			t.Errorf("%s: GET /admin/lag = %d %s, %v, want %d", when, res.StatusCode, body, err, status)
+		}
+		for _, text := range texts {
+			if !strings.Contains(string(body), text) {
+				t.Errorf("%s: GET /admin/lag = %s, want %s in it", when, body, text)
+			}
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), w.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	for _, statement := range []string{"begin", "lock table kept in access exclusive mode"} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.exec("insert into bikes values (51, 'late')")
+	w.await(`tandem_sink_stalled\{connector="kept".*\} 1\n`)
+	want("locked", http.StatusServiceUnavailable, `{"connector":"kept","task":0,"state":"RUNNING","stalled":true,`, `{"rung":"applied","position":50,"records":1,`,
+		`{"connector":"shop-source","task":0,"state":"RUNNING","stalled":false,`)
+	if _, err := conn.Exec(t.Context(), "commit"); err != nil {
+		t.Fatal(err)
+	}
+	w.await(`tandem_sink_stalled\{connector="kept".*\} 0\n`)
+	want("unlocked", http.StatusOK, `{"rung":"applied","position":51,"records":0,"seconds":0}`)
 }

@@ -35,6 +35,46 @@ func (h *Herder) postTasks(ctx context.Context, leader, name string, configs []m
 	return h.ask(ctx, http.MethodPost, leader, name, "tasks", append(body, ']'))
 }
 
+// Others implements connect.Herder: those that the states of tasks name. Where they listen is what the leader knows of them; to others a worker's id
+// is its address, and its scheme that of this one.
+func (h *Herder) Others() []connect.OtherWorker {
+	urls := make(map[string]string)
+	for id := range h.statuses.workers() {
+		if id != h.ID() {
+			urls[id] = h.urlOf(id)
+		}
+	}
+	if leads := h.leading.Load(); leads != nil {
+		for _, address := range leads.urls {
+			if u, err := url.Parse(address); err == nil && urls[u.Host] != "" {
+				urls[u.Host] = address
+			}
+		}
+	}
+	var out []connect.OtherWorker
+	for _, id := range slices.Sorted(maps.Keys(urls)) {
+		out = append(out, connect.OtherWorker{ID: id, URL: urls[id]})
+	}
+	return out
+}
+
+// Signed implements connect.Herder.
+func (h *Herder) Signed(ctx context.Context, body []byte) (map[string]string, error) {
+	return h.signed(ctx, body)
+}
+
+// Verify implements connect.Herder.
+func (h *Herder) Verify(ctx context.Context, auth connect.InternalAuth) (err error) {
+	told := h.tell(ctx, func() {
+		if h.place.version < 2 {
+			err = refused(connect.Forbidden, "The group does not sign its requests (connect.protocol).")
+			return
+		}
+		err = h.verify(auth)
+	})
+	return errors.Join(told, err)
+}
+
 // ask sends a signed request about a connector to another worker.
 func (h *Herder) ask(ctx context.Context, method, worker, name, what string, body []byte) error {
 	target := strings.TrimSuffix(worker, "/") + "/connectors/" + url.PathEscape(name) + "/" + what

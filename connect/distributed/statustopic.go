@@ -307,6 +307,19 @@ func (s *statusTopic) known() []unit {
 	return all.sorted()
 }
 
+// workers are those that have tasks, by their ids.
+func (s *statusTopic) workers() map[string]struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]struct{})
+	for x, record := range s.latest {
+		if x.Task != connectorTask && record.State != connect.Unassigned {
+			out[record.WorkerID] = struct{}{}
+		}
+	}
+	return out
+}
+
 // said is how many states of something this worker has queued.
 func (s *statusTopic) said(id unit) int {
 	s.mu.Lock()

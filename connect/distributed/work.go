@@ -11,7 +11,12 @@ import (
 
 // url is where others find this worker's REST API.
 func (h *Herder) url() string {
-	return (&url.URL{Scheme: "http", Host: h.worker.ID(), Path: "/"}).String()
+	return h.urlOf(h.worker.ID())
+}
+
+// urlOf is that of the REST API of a worker that listens as this one does.
+func (h *Herder) urlOf(id string) string {
+	return (&url.URL{Scheme: h.cfg.AdvertisedScheme(), Host: id, Path: "/"}).String()
 }
 
 // startAssigned starts what is assigned and does not run.

@@ -241,9 +241,12 @@ records and in seconds.
 | applied | what the store has taken | the store |
 | committed | the group's offset, as lag tools see it | at most about a second behind applied |
 
-` + "`GET /admin/lag`" + ` gives the ladders of the source tasks of a worker as JSON. A task that stores no offset for ` + "`task.stalled.after.ms`" + `, although its
-source has changes for it, is stalled: ` + "`tandem_source_stalled`" + ` is 1, the log says so, and ` + "`/admin/lag`" + ` answers 503, which a probe understands. Its state, and
-` + "`/health`" + `, stay what they are in Kafka Connect.
+` + "`GET /admin/lag`" + ` gives the ladders of all tasks of the group as JSON, whichever worker is asked; with ` + "`?scope=worker`" + ` those of that worker alone. A source task
+that stores no offset for ` + "`task.stalled.after.ms`" + `, although its source has changes for it, is stalled: ` + "`tandem_source_stalled`" + ` is 1, the log says so, and
+` + "`/admin/lag`" + ` answers 503, which a monitor understands. So is a sink task whose store takes nothing for so long, although records are in its hands, and one that
+hears nothing of the brokers (` + "`tandem_sink_stalled`" + `). A store that is to hold records back, such as S3 until a file is full, has taken them. A worker that does
+not answer within three seconds is named in the answer, which is 503 too. States and ` + "`/health`" + ` stay what they are in Kafka Connect. As a probe of one process
+take ` + "`/health`" + `, or the lag with ` + "`?scope=worker`" + `: a restart of one worker does not help another's task.
 
 A slot whose ` + "`tandem_source_slot_retained_bytes`" + ` grows fills the server's disk; one whose ` + "`tandem_source_slot_safe_bytes`" + ` nears 0 is about to be lost.
 `

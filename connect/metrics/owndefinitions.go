@@ -21,6 +21,8 @@ var ownDefinitions = [][2]string{
 	{"tandem_sink_position", "Offset that a rung of the sink's ladder has come to. Rungs: end (of the partition), consumed (read), applied (taken by the store), committed (for the group)."},
 	{"tandem_sink_lag_records", "Records between the end of a partition and a rung."},
 	{"tandem_sink_lag_seconds", "Age of the last record that a rung has passed, while there are more; 0 when there are none."},
+	{"tandem_sink_stalled", "1 when the store of a sink task has taken nothing for task.stalled.after.ms although there was something for it, or nobody knows: the brokers do not answer."},
+	{"tandem_sink_standstill_seconds", "How long ago a sink task that runs last got on: its store took records, or there was nothing to do."},
 	{"tandem_jdbc_rows_total", "Rows by operation: write (upserted, inserted or updated, the last state per key and batch), delete, truncate."},
 	{"tandem_jdbc_transactions_total", "Transactions in the target database."},
 	{"tandem_jdbc_statements_total", "Statements that applied rows."},

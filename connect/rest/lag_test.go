@@ -14,7 +14,7 @@ import (
 	"github.com/tandem-cdc/tandem/connect/rest/resttest"
 )
 
-// laggards are the figures of three tasks: one that is stalled, one that gets on, and one whose database is not reached.
+// laggards are the figures of four tasks: one that is stalled, one that gets on, one whose database is not reached, and a sink.
 type laggards struct{ stalled float64 }
 
 func (laggards) Sample(time.Time) {}
@@ -36,7 +36,17 @@ func (l laggards) Collect(_ time.Time, out *metrics.Out) {
 	out.Own("tandem_source_slot_lost", 1, of("b", "9", "slot", "r")...)
 	out.Own("tandem_source_stalled", 0, of("b", "9")...)
 	out.Own("tandem_source_stalled", 0, of("a b", "0")...)
-	out.Own("tandem_sink_position", 1, of("sink", "0", "rung", "end")...)
+	for _, r := range []struct {
+		partition, rung string
+		at              float64
+	}{{"0", "end", 90}, {"0", "consumed", 80}, {"0", "committed", 70}, {"1", "end", 5}, {"1", "consumed", 5}} {
+		out.Own("tandem_sink_position", r.at, of("sink", "0", "topic", "t", "partition", r.partition, "rung", r.rung)...)
+	}
+	out.Own("tandem_sink_lag_seconds", 7.5, of("sink", "0", "topic", "t", "partition", "0", "rung", "consumed")...)
+	out.Own("tandem_sink_lag_seconds", 0, of("sink", "0", "topic", "t", "partition", "1", "rung", "consumed")...)
+	out.Own("tandem_sink_stalled", 0, of("sink", "0")...)
+	out.Own("tandem_sink_standstill_seconds", 2, of("sink", "0")...)
+	out.Own("tandem_sink_position", 1, of("gone", "0", "topic", "t", "partition", "0", "rung", "end")...)
 }
 
 // TestTrap33Lag: whoever asks hears that a task is stalled, by the status alone; /health and the states say what Kafka Connect's say. lag protects.
@@ -66,11 +76,15 @@ func TestTrap33Lag(t *testing.T) {
 		t.Fatalf("GET /admin/lag = %d %s, %v, want 503 and JSON", status, body, err)
 	}
 	zero, late, safe := 0.0, 7.5, int64(12)
-	want := lagBody{Stalled: 1, Tasks: []taskLag{
-		{Connector: "a b", Rungs: []lagRung{}},
-		{Connector: "b", Task: 9, Rungs: []lagRung{{"server", "0/10", 0, &zero}}, Slot: &lagSlot{Name: "r", Lost: true}},
-		{Connector: "b", Task: 10, Stalled: true, Standstill: 61, Rungs: []lagRung{{"server", "1/40", 0, &zero}, {"received", "1/20", 32, &late}},
-			Slot: &lagSlot{Name: "s", Retained: 4096, Safe: &safe, Active: true}},
+	want := lagBody{Stalled: 1, Workers: []workerLag{{Worker: worker.ID()}}, Tasks: []taskLag{
+		{Connector: "a b", Kind: "source", Worker: worker.ID(), Rungs: []lagRung{}, Partitions: []partitionLag{}},
+		{Connector: "b", Task: 9, Kind: "source", Worker: worker.ID(), Rungs: []lagRung{{"server", "0/10", 0, &zero}}, Slot: &lagSlot{Name: "r", Lost: true}, Partitions: []partitionLag{}},
+		{Connector: "b", Task: 10, Kind: "source", Worker: worker.ID(), Stalled: true, Standstill: 61, Rungs: []lagRung{{"server", "1/40", 0, &zero}, {"received", "1/20", 32, &late}},
+			Slot: &lagSlot{Name: "s", Retained: 4096, Safe: &safe, Active: true}, Partitions: []partitionLag{}},
+		{Connector: "sink", Kind: "sink", Worker: worker.ID(), Standstill: 2, Rungs: []lagRung{}, Partitions: []partitionLag{
+			{"t", 0, []sinkRung{{"end", 90, 0, &zero}, {"consumed", 80, 10, &late}, {"committed", 70, 20, nil}}},
+			{"t", 1, []sinkRung{{"end", 5, 0, &zero}, {"consumed", 5, 0, &zero}}},
+		}},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("GET /admin/lag (-want +got)\n%s", diff)

@@ -97,6 +97,7 @@ func TestOpenAPIBodies(t *testing.T) {
 		"ConnectorInfo": connectorBody{}, "TaskInfo": taskBody{}, "ConnectorState": state{}, "TaskState": taskState{}, "ConnectorStateInfo": statusBody{},
 		"ConnectorOffset": offsetBody{}, "ConnectorOffsets": offsetsBody{}, "PluginInfo": pluginBody{}, "ConfigKeyInfo": definitionBody{}, "ConfigValueInfo": valueBody{},
 		"ConfigInfo": infoBody{}, "ConfigInfos": infosBody{}, "LoggerLevel": loggerBody{}, "Lag": lagBody{}, "TaskLag": taskLag{}, "LagRung": lagRung{}, "LagSlot": lagSlot{},
+		"WorkerLag": workerLag{}, "PartitionLag": partitionLag{}, "SinkRung": sinkRung{},
 	} {
 		if diff := cmp.Diff(jsonFields(reflect.TypeOf(body)), doc.properties[name]); diff != "" {
 			t.Errorf("schema %s of docs/openapi.yaml (-sent +described)\n%s", name, diff)

@@ -81,7 +81,11 @@ func (a *api) handler(resources []resource, headers responseHeaders) http.Handle
 		}
 		out, served := a.metrics(rw, r)
 		if !served {
-			out = a.serve(resources, rw, r)
+			if len(resources) > 0 && a.signedLag(r) {
+				out = a.serve(a.adminResources(), rw, r)
+			} else {
+				out = a.serve(resources, rw, r)
+			}
 		}
 		a.log.Debug("REST request", "method", r.Method, "path", r.URL.Path, "status", out, "from", r.RemoteAddr, "took", time.Since(began))
 	})
@@ -129,7 +133,7 @@ func (a *api) resources() []resource {
 // adminResources are those that the option admin.listeners takes away.
 func (a *api) adminResources() []resource {
 	return []resource{
-		{"/admin/lag", []method{{"GET", a.lag}}},
+		{lagPath, []method{{"GET", a.lag}}},
 		{"/admin/loggers", []method{{"GET", a.listLoggers}}},
 		{"/admin/loggers/{logger}", []method{{"GET", a.getLogger}, {"PUT", a.setLogger}}},
 	}
