@@ -1,7 +1,7 @@
 # What CI runs, and the longer campaigns. `make check` needs Go alone; `make integration` also Java 21 or newer and Maven.
 GO ?= go
 
-.PHONY: torture sabotage check fmt vet lint test race vuln versions integration servers scenes kill bounds workers crashes sinks bench bench-quick microbench fuzz build oracle
+.PHONY: torture sabotage check fmt vet lint test race vuln versions integration servers scenes kill bounds clocks workers crashes sinks bench bench-quick microbench fuzz build oracle
 
 check: fmt vet lint test race
 
@@ -41,7 +41,7 @@ versions:
 # Apache Kafka and Apicurio Registry as JVMs, fetched through Maven, started on free ports, stopped at the end.
 integration:
 	$(GO) run ./internal/jvmserver/run -- sh -c '$(GO) test -tags integration -short -count=1 ./kafka/client && \
-		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver ./internal/mariadbserver ./internal/minioserver ./cdc/polling ./cdc/source ./sink/...'
+		$(GO) test -tags integration -run Integration -count=1 -p 1 -timeout 20m ./cmd/tandem ./internal/jvmserver ./internal/mariadbserver ./internal/minioserver ./cdc/polling ./cdc/source ./schema/converter ./sink/...'
 
 # What integration and scenes run against, before they need it: programs are built and fetched into the caches.
 servers:
@@ -59,6 +59,10 @@ kill:
 bounds:
 	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run IntegrationBounds -count=1 -v -timeout 30m ./cmd/tandem \
 		-bounds-rows 10000000 -bounds-tables 2000 -bounds-large 20
+
+# A worker whose wall clock jumps. It is built with a package time that does, which takes minutes.
+clocks:
+	$(GO) run ./internal/jvmserver/run -- $(GO) test -tags integration -run TestClocksJump -count=1 -v -timeout 30m ./cmd/tandem
 
 # The long form of the test of three workers: 100 connectors, and ten minutes (MINUTES) of workers that are killed, stopped and cut off.
 workers:

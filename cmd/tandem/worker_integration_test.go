@@ -34,12 +34,20 @@ type worker struct {
 	environment []string // besides ours
 }
 
-func newWorker(t *testing.T) *worker {
-	w := &worker{T: t, dir: t.TempDir()}
-	w.binary = filepath.Join(w.dir, "tandem")
-	if out, err := exec.Command("go", "build", "-o", w.binary, ".").CombinedOutput(); err != nil {
+func newWorker(t *testing.T) *worker { return workerOf(t, built(t)) }
+
+// built is tandem, built with more flags.
+func built(t *testing.T, flags ...string) (binary string) {
+	t.Helper()
+	binary = filepath.Join(t.TempDir(), "tandem")
+	if out, err := exec.Command("go", append(append([]string{"build"}, flags...), "-o", binary, ".")...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
+	return binary
+}
+
+func workerOf(t *testing.T, binary string) *worker {
+	w := &worker{T: t, dir: t.TempDir(), binary: binary}
 	var err error
 	if w.log, err = os.Create(filepath.Join(w.dir, "worker.log")); err != nil {
 		t.Fatal(err)
