@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/IBM/sarama"
@@ -27,7 +28,8 @@ type folder struct {
 	mu      sync.Mutex
 	number  uint64
 	waiting map[kafka.TopicPartition][]*folded // those that sarama has yet to hand over, in their order
-	free    []*answerFrame
+	free    []*answerFrame                     // in the order of their return
+	kept    int                                // bytes of free
 }
 
 // folded is one batch of records that was taken out of an answer.
@@ -46,7 +48,7 @@ type answerFrame struct {
 
 // Limits of what is kept for the next answers.
 const (
-	maxFreeFrames     = 16
+	maxFreeBytes      = 16 << 20 // two batches of a sink's, one at work and one being unpacked, and the answers that follow
 	maxFreeFrameBytes = 8 << 20
 	// frameUnit is what the sizes are multiples of, so that one memory fits many answers.
 	frameUnit = 128 << 10
@@ -122,8 +124,12 @@ func (f *folder) release(in *answerFrame) {
 
 // drop is release with mu held.
 func (f *folder) drop(in *answerFrame) {
-	if in.users--; in.users == 0 && f.recycle && len(f.free) < maxFreeFrames && cap(in.data) <= maxFreeFrameBytes {
-		f.free = append(f.free, in)
+	if in.users--; in.users > 0 || !f.recycle || cap(in.data) > maxFreeFrameBytes {
+		return
+	}
+	f.free = append(f.free, in)
+	for f.kept += cap(in.data); f.kept > maxFreeBytes; { // what nobody has had a use for gives way
+		f.take(0)
 	}
 }
 
@@ -133,15 +139,18 @@ func (f *folder) frameOf(n int) *answerFrame {
 	defer f.mu.Unlock()
 	for i := len(f.free) - 1; i >= 0; i-- {
 		if in := f.free[i]; cap(in.data) >= n && cap(in.data)/4 <= n {
-			f.free = append(f.free[:i], f.free[i+1:]...)
+			f.take(i)
 			in.data, in.users = in.data[:n], 1
 			return in
 		}
 	}
-	if len(f.free) == maxFreeFrames { // none fits: the oldest gives way
-		f.free = append(f.free[:0], f.free[1:]...)
-	}
 	return &answerFrame{data: make([]byte, n, (n+frameUnit-1)/frameUnit*frameUnit), users: 1}
+}
+
+// take takes a free frame out.
+func (f *folder) take(i int) {
+	f.kept -= cap(f.free[i].data)
+	f.free = slices.Delete(f.free, i, i+1)
 }
 
 // foldConn is one connection. sarama writes whole requests, from one goroutine, and reads from another.
