@@ -153,6 +153,7 @@ func (t *Task) Holds() bool {
 
 // flushTransactions applies what can be, and tells of what has waited for too long.
 func (t *Task) flushTransactions(ctx context.Context) error {
+	t.txn.assembler.Rest(t.txn.now())
 	if err := t.drain(ctx); err != nil {
 		return err
 	}

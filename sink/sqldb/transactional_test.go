@@ -417,6 +417,38 @@ func testTransactions(t *testing.T, open func(t *testing.T, deferrable bool) sho
 	}
 }
 
+// TestSnapshotGoesOnInAnotherTask: a task that begins when the tables that others refer to were filled by the one before it, to their last row and that
+// of the whole snapshot, applies the rest all the same, although nothing tells it that those are whole.
+func TestSnapshotGoesOnInAnotherTask(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(shopDDL)
+	s := newShop(1)
+	for len(s.teams) == 0 || len(s.people) == 0 || len(s.badges) == 0 {
+		s.transact()
+	}
+	clear(s.log)
+	s.snapshot("badges", "teams", "people")
+	rows := func(table string) []sink.Record { return s.log[kafka.TopicPartition{Topic: "p.s." + table}] }
+	first := d.transactionTask()
+	s.openAll(t, first)
+	put(t, first, append(slices.Clone(rows("teams")), rows("people")...)...)
+	closeTask(t, first)
+
+	second := d.transactionTask()
+	var passed time.Duration
+	second.txn.now = func() time.Time { return time.Now().Add(passed) }
+	s.openAll(t, second)
+	put(t, second, rows("badges")...)
+	passed = 5 * time.Second
+	if _, err := second.Flush(t.Context()); err != nil {
+		t.Fatalf("Flush = %v", err)
+	}
+	if got, want := d.shopState(), s.state(); got != want {
+		t.Errorf("the target is\n%swant\n%s", got, want)
+	}
+	closeTask(t, second)
+}
+
 func TestTransactionThatNeverBecomesComplete(t *testing.T) {
 	d := newDatabase(t)
 	d.exec(shopDDL)

@@ -50,6 +50,8 @@ type Assembler struct {
 	entry  []byte
 	began  map[string]bool // topics whose snapshot is over
 	over   bool            // the snapshot of all topics is
+	mid    bool            // a task before this one has given records: the marks that say so may be among them
+	row    time.Time       // when a row of a snapshot came last, or this task began
 	moved  time.Time       // when something came or was given last
 }
 
@@ -90,7 +92,7 @@ func (e *SetupError) Retriable() bool { return false }
 func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, now time.Time) error {
 	a.Close()
 	*a = *New(a.config)
-	a.moved = now
+	a.moved, a.row = now, now
 	topic := a.config.Topic
 	for _, p := range partitions {
 		if a.config.Topic == "" && strings.HasSuffix(p.Topic, suffix) && p.Topic != topic {
@@ -111,6 +113,7 @@ func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, n
 		q := &queue{at: p, log: log{spool: &a.spool}, next: positions[i], taken: -1}
 		a.queues[p] = q
 		a.order = append(a.order, q)
+		a.mid = a.mid || q.next >= 0
 		switch {
 		case p.Topic != topic:
 			a.topics[p.Topic] = append(a.topics[p.Topic], q)
@@ -224,6 +227,7 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 		p.add(q.at.Topic)
 		a.began[q.at.Topic] = true
 	case snapshot:
+		a.row = a.moved
 		a.began[q.at.Topic] = e.last
 		a.over = a.over || e.whole
 	}
@@ -305,6 +309,17 @@ func (a *Assembler) Waiting() bool {
 
 // Idle is for how long nothing has come and nothing was given.
 func (a *Assembler) Idle(now time.Time) time.Duration { return now.Sub(a.moved) }
+
+// lull is for how long no row of a snapshot comes before those count as whole that a task before this one has begun to give.
+const lull = 2 * time.Second
+
+// Rest ends the wait for the marks of snapshots where they may have been given before this task began, and no more rows have come for a while. Rows
+// that refer to rows which are still to come are then refused by the database, and wait for those.
+func (a *Assembler) Rest(now time.Time) {
+	if a.mid && now.Sub(a.row) >= lull {
+		a.over = true
+	}
+}
 
 // Touch begins the time anew for which nothing has come.
 func (a *Assembler) Touch(now time.Time) { a.moved = now }
