@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
@@ -201,35 +200,5 @@ func TestWire(t *testing.T) {
 			}
 			w.wake() // harmless
 		})
-	}
-}
-
-// TestWindowFills: what nobody reads fills the kernel's buffer soon, which full tells, and all of it is read.
-func TestWindowFills(t *testing.T) {
-	client, server := pair(t)
-	w := newNetWire(&socket{Conn: client}).poll()
-	defer w.close()
-	const size = 8 << 20        // more than a socket that is left alone holds back
-	sent := make(chan error, 1) // sender: the goroutine below, once
-	go func() {
-		_, err := server.Write(make([]byte, size))
-		sent <- err
-	}()
-	for !w.full() {
-		if err := t.Context().Err(); err != nil {
-			t.Fatal(err)
-		}
-		runtime.Gosched()
-	}
-	buf := make([]byte, readBuffer)
-	for got := 0; got < size; {
-		n, err := w.read(buf, time.Now().Add(time.Minute))
-		if err != nil {
-			t.Fatalf("read after %d bytes = %v", got, err)
-		}
-		got += n
-	}
-	if err := <-sent; err != nil {
-		t.Error(err)
 	}
 }
