@@ -21,6 +21,7 @@ import (
 
 	"github.com/tandem-cdc/tandem/internal/config"
 	"github.com/tandem-cdc/tandem/internal/pgerror"
+	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // SSLMode is how a connection is encrypted and the server's certificate checked, as in libpq and pgjdbc.
@@ -146,7 +147,7 @@ func (c *Config) driver(application string, statementTimeout time.Duration) (*pg
 	cfg.SSLNegotiation, cfg.SSLCertMode, cfg.RequireAuth, cfg.ChannelBinding = c.negotiation(), "", "", c.ChannelBinding
 	cfg.AfterNetConnect = nil
 	if c.ChannelBinding == "prefer" {
-		cfg.AfterNetConnect = bind
+		cfg.AfterNetConnect = tlsconf.Bind
 	}
 	cfg.MinProtocolVersion, cfg.MaxProtocolVersion = "3.0", "3.0"
 	cfg.TLSConfig, cfg.Fallbacks = tlsConfigs[0], nil

@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -11,10 +10,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/tandem-cdc/tandem/internal/keystore"
-	"github.com/tandem-cdc/tandem/internal/tlsconf"
 )
 
 // tlsConfigs are the ways to connect in the order to try them; nil is without encryption. Semantics of sslmode: pgjdbc and libpq.
@@ -65,13 +61,6 @@ func (c *Config) tlsConfigs() ([]*tls.Config, error) {
 		return err
 	}
 	return []*tls.Config{t}, nil
-}
-
-// bind has the login bound to the encrypted connection where the server's certificate can be bound to.
-func bind(ctx context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
-	var err error
-	cfg.ChannelBinding, err = tlsconf.Binding(ctx, conn)
-	return conn, err
 }
 
 // roots are the certificates that may sign the server's; nil for the system's.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -165,9 +166,11 @@ func TestIntegrationTrap38Failover(t *testing.T) {
 	s.live(func() {
 		// A first copy of the slot that fails, for want of its database, is in the way of all later ones.
 		r.until("the standby has the database", func() bool { return r.count("SELECT count(*) FROM pg_database WHERE datname = 'shop'") == 1 })
-		// The slot can be copied once the standby has what the slot needs; what a server writes by itself helps that along.
+		// The slot can be copied once it has moved to where the standby can decode from: what a server writes by itself, and the offsets of an
+		// idle server, which are stored, help that along.
 		r.until("the standby has the slot", func() bool {
 			f.exec(f.primaryConn, "SELECT pg_log_standby_snapshot()")
+			s.store(math.MaxUint64)
 			if _, err := f.standbyConn.Exec(t.Context(), "SELECT pg_sync_replication_slots()"); err != nil {
 				t.Logf("pg_sync_replication_slots: %v", err)
 			}

@@ -1,9 +1,7 @@
 package dialect
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -47,17 +45,9 @@ func PostgresConfig(u JDBC, user, password string) (PostgresTarget, error) {
 		return PostgresTarget{}, fmt.Errorf("%s", withoutText(err, dsn))
 	}
 	if t.Config.ChannelBinding == "prefer" {
-		t.Config.AfterNetConnect = bind
+		t.Config.AfterNetConnect = tlsconf.Bind
 	}
 	return t, nil
-}
-
-// bind has the login bound to the encrypted connection where the server's certificate can be bound to. It writes to the configuration of the
-// connection.
-func bind(ctx context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
-	var err error
-	cfg.ChannelBinding, err = tlsconf.Binding(ctx, conn)
-	return conn, err
 }
 
 // postgresTarget is a PostgresTarget without its configuration, and the connection string to make that of.

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // bindable are the signatures of certificates that have a hash of their own, which is what tls-server-end-point binds a login to (RFC 5929,
@@ -30,4 +32,12 @@ func Binding(ctx context.Context, conn net.Conn) (string, error) {
 		return "disable", nil
 	}
 	return "prefer", nil
+}
+
+// Bind is the AfterNetConnect of a login to PostgreSQL with channel_binding=prefer. It writes to the configuration, which is to be that of this
+// connection alone.
+func Bind(ctx context.Context, cfg *pgconn.Config, conn net.Conn) (net.Conn, error) {
+	var err error
+	cfg.ChannelBinding, err = Binding(ctx, conn)
+	return conn, err
 }

@@ -124,7 +124,8 @@ func (f *folder) release(in *answerFrame) {
 
 // drop is release with mu held.
 func (f *folder) drop(in *answerFrame) {
-	if in.users--; in.users > 0 || !f.recycle || cap(in.data) > maxFreeFrameBytes {
+	// What frameOf did not make is small, and would only be in the way of those who look for memory.
+	if in.users--; in.users > 0 || !f.recycle || cap(in.data) < frameUnit || cap(in.data) > maxFreeFrameBytes {
 		return
 	}
 	f.free = append(f.free, in)

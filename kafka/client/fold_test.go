@@ -292,7 +292,7 @@ func TestUnfoldedFromTheMiddle(t *testing.T) {
 // TestLeftBatchesAreForgotten: batches that sarama leaves out are dropped with the next one that it hands over.
 func TestLeftBatchesAreForgotten(t *testing.T) {
 	f := newFolder(true)
-	in := &answerFrame{users: 1}
+	in := f.frameOf(frameUnit)
 	f.fold(foldedAt, in, nil)
 	key := f.fold(foldedAt, in, nil)
 	f.release(in)
@@ -384,4 +384,30 @@ func FuzzLZ4(f *testing.F) {
 			t.Errorf("read gives %d bytes, lz4.Reader %d others", len(got), len(want))
 		}
 	})
+}
+
+// TestFreeFramesAreFew: what is kept for the next answers is bounded in bytes, and nothing is kept that no answer fits in, such as the empty beginnings of
+// compressed batches: whoever looks for memory would pass all of them.
+func TestFreeFramesAreFew(t *testing.T) {
+	f := newFolder(true)
+	for range 1000 {
+		f.release(&answerFrame{users: 1})
+		f.release(&answerFrame{data: make([]byte, 100), users: 1})
+	}
+	if n := len(f.free); n != 0 {
+		t.Errorf("%d frames of nothing are kept, want 0", n)
+	}
+	var used []*answerFrame
+	for range 2 * maxFreeBytes / frameUnit {
+		used = append(used, f.frameOf(frameUnit))
+	}
+	for _, in := range used {
+		f.release(in)
+	}
+	if n := len(f.free) * frameUnit; n != f.kept || n != maxFreeBytes {
+		t.Errorf("%d bytes are kept, counted as %d, want %d", n, f.kept, maxFreeBytes)
+	}
+	if in := f.frameOf(frameUnit); in != used[len(used)-1] {
+		t.Error("frameOf made a frame anew, want the one that came back last")
+	}
 }
