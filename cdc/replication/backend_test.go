@@ -3,8 +3,10 @@ package replication
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -200,5 +202,66 @@ func TestWire(t *testing.T) {
 			}
 			w.wake() // harmless
 		})
+	}
+}
+
+// TestWindowFills: what nobody reads fills the kernel's buffer soon, which full tells, and all of it is read.
+func TestWindowFills(t *testing.T) {
+	client, server := pair(t)
+	w := newNetWire(&socket{Conn: client}).poll()
+	defer w.close()
+	const size = 8 << 20        // more than a socket that is left alone holds back
+	sent := make(chan error, 1) // sender: the goroutine below, once
+	go func() {
+		_, err := server.Write(make([]byte, size))
+		sent <- err
+	}()
+	for !w.full() {
+		if err := t.Context().Err(); err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+	buf := make([]byte, readBuffer)
+	for got := 0; got < size; {
+		n, err := w.read(buf, time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatalf("read after %d bytes = %v", got, err)
+		}
+		got += n
+	}
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStatusPassesAFullWindow: while nobody reads and the server's small messages have filled the window, it still gets every status, for
+// without them it would end the stream after its wal_sender_timeout.
+func TestStatusPassesAFullWindow(t *testing.T) {
+	client, server := pair(t)
+	w := newNetWire(&socket{Conn: client}).poll()
+	defer w.close()
+	message, status := make([]byte, 150), make([]byte, statusFrame)
+	apart := time.NewTicker(50 * time.Microsecond) // so that each message is a packet of its own
+	defer apart.Stop()
+	for i := range 20 {
+		for range 100 {
+			<-apart.C
+			if err := server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := server.Write(message); err != nil {
+				break // nothing more fits
+			}
+		}
+		if _, err := w.write(status, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(server, status); err != nil {
+			t.Fatalf("status %d does not reach the server: %v", i, err)
+		}
 	}
 }

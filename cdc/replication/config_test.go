@@ -13,6 +13,7 @@ import (
 type stuckWire struct{ takes int }
 
 func (w *stuckWire) read([]byte, time.Time) (int, error) { return 0, os.ErrDeadlineExceeded }
+func (w *stuckWire) full() bool                          { return true }
 func (w *stuckWire) write([]byte, time.Time) (int, error) {
 	return w.takes, os.ErrDeadlineExceeded
 }

@@ -41,6 +41,7 @@ type Stream struct {
 	lastStatus    time.Time
 	lastSent      time.Time // a status that was not put off
 	lastRead      time.Time // when bytes came last
+	lastBytes     int       // how many those were
 	replyWanted   bool      // the server asked for a status
 	asked         bool      // we asked the server for a sign of life, and none came yet
 	quick         int       // reads in a row that followed the one before at once, or took much
@@ -72,6 +73,8 @@ const (
 	paceGap = time.Millisecond
 	// paceBytes is a read that shows a backlog, however long ago the one before was.
 	paceBytes = 16 << 10
+	// paceFull is how often, behind paceGap, half of it passes while a backlog has not filled the kernel's buffer.
+	paceFull = 4
 	// paceAfter is how many quick reads in a row are load: more than the three messages of a single-row transaction.
 	paceAfter = 8
 )
@@ -259,7 +262,7 @@ func (s *Stream) took(n int) {
 	} else {
 		s.quick = 0
 	}
-	s.lastRead, s.asked = now, false
+	s.lastRead, s.lastBytes, s.asked = now, n, false
 }
 
 // room makes place behind w for the rest of the message that begins at r, and gives back what a huge one took.
@@ -277,10 +280,17 @@ func (s *Stream) room() {
 }
 
 // pace waits until paceGap has passed since the last read. The server's sender does not stop meanwhile: what it sends gathers in the
-// kernel, and one read takes many messages.
+// kernel, and one read takes many messages. With a backlog it waits until the kernel takes no more, as what the sender cannot send yet costs it a third
+// of what it sends message by message; see socketWindow.
 func (s *Stream) pace() {
 	if wait := paceGap - time.Since(s.lastRead); wait > 0 {
 		time.Sleep(wait)
+	}
+	if s.lastBytes < paceBytes {
+		return
+	}
+	for more := 0; more < paceFull && !s.wire.full(); more++ {
+		time.Sleep(paceGap / 2)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 type wire interface {
 	// read takes what is there, or waits for bytes; the error is os.ErrDeadlineExceeded when none came until deadline or wake.
 	read(p []byte, deadline time.Time) (int, error)
+	// full tells that the kernel holds about as much as it takes before the server has to wait, as far as that is known: else it is true.
+	full() bool
 	// write sends all of p.
 	write(p []byte, deadline time.Time) (sent int, err error)
 	// wake ends the read at hand, or the next one. It may end another one besides. Safe for concurrent use.
@@ -66,6 +68,8 @@ func (w *netWire) read(p []byte, deadline time.Time) (int, error) {
 	}
 	return 0, err
 }
+
+func (w *netWire) full() bool { return true }
 
 func (w *netWire) write(p []byte, deadline time.Time) (int, error) {
 	if err := w.conn.SetWriteDeadline(deadline); err != nil {

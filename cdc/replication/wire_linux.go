@@ -18,9 +18,24 @@ import (
 // every segment and gains nothing. The plain twin is netWire.
 type polledWire struct {
 	fd    int
+	small bool     // its window is socketWindow
 	wakeR int      // end of a pipe; a byte in it ends a wait
 	wakeW *os.File // its other end, which guards against being used after close
 }
+
+// socketWindow is how much the kernel takes of a server that is close by, instead of the megabytes that it would come to. While the sender's data
+// does not fit, a message costs it an append; while it does, a packet, with all that the network does for one, and a reader that keeps up makes it
+// stay so: 200,000 changes/s or 400,000, as it happened, with the window that the kernel chooses, and 370,000 to 410,000 with this one once reads wait until
+// it is three quarters full. See BenchmarkDrain.
+const (
+	socketWindow = 96 << 10
+	windowFull   = socketWindow * 3 / 4
+	// windowMemory is half of what the kernel may spend on the window: a message of 150 bytes can take 1,280 of memory. With less than it needs it drops
+	// what the window allowed, the server's acknowledgements with it, and no status gets through while nobody reads.
+	windowMemory = 512 << 10
+	// closeBy is the longest way there and back on which socketWindow bounds nothing: 190 MB/s.
+	closeBy = 500 * time.Microsecond
+)
 
 // poll takes the socket of a connection without TLS away from Go's poller; any other stays as it is.
 func (w *netWire) poll() wire {
@@ -46,7 +61,22 @@ func (w *netWire) poll() wire {
 		return w
 	}
 	_ = tcp.Close() // leaves the poller; the connection itself lives on in fd
-	return &polledWire{fd: fd, wakeR: pipe[0], wakeW: os.NewFile(uintptr(pipe[1]), "wake")}
+	return &polledWire{fd: fd, small: narrow(fd), wakeR: pipe[0], wakeW: os.NewFile(uintptr(pipe[1]), "wake")}
+}
+
+// narrow gives the socket of a server that is close by its window.
+func narrow(fd int) bool {
+	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil || time.Duration(info.Min_rtt)*time.Microsecond > closeBy {
+		return false
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, windowMemory) == nil && // from now on the kernel leaves the window alone
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, socketWindow) == nil
+}
+
+func (w *polledWire) full() bool {
+	n, err := unix.IoctlGetInt(w.fd, unix.SIOCINQ)
+	return !w.small || err != nil || n >= windowFull
 }
 
 func (w *polledWire) read(p []byte, deadline time.Time) (int, error) {

@@ -231,9 +231,10 @@ func (o *outageTest) allRunning(when string) {
 // sender is the process of the server that feeds the source connector.
 func (o *outageTest) sender() (pid int) {
 	o.Helper()
-	if err := o.once(o.source, "SELECT active_pid FROM pg_replication_slots WHERE slot_name = '"+outagePrefix+"'", &pid); err != nil {
-		o.Fatal(err)
-	}
+	o.until("the source connector streams", func() (bool, string) { // what arrives may still be of its snapshot
+		err := o.once(o.source, "SELECT active_pid FROM pg_replication_slots WHERE active AND slot_name = '"+outagePrefix+"'", &pid)
+		return err == nil, fmt.Sprint(err)
+	})
 	return pid
 }
 
