@@ -15,7 +15,8 @@ func TestGolden(t *testing.T) {
 }
 
 func newTask(props map[string]string, stored replay.StoredOffset, log *slog.Logger) (replay.Task, error) {
-	task, err := source.NewTask(props, source.Env{Connector: props["name"], Log: log, StoredOffset: stored, ReadSignals: readSignals})
+	// ExactlyOnce: the recordings stream, with the metadata of transactions too, whether offsets are stored or not.
+	task, err := source.NewTask(props, source.Env{Connector: props["name"], Log: log, ExactlyOnce: true, StoredOffset: stored, ReadSignals: readSignals})
 	if err != nil {
 		return nil, err // not a Task that holds a nil *source.Task
 	}

@@ -25,6 +25,8 @@ type Env struct {
 	Drain time.Duration
 	// StoredOffset reads the stored offset of a source partition (JSON object); nil when there is none.
 	StoredOffset func(ctx context.Context, partition []byte) ([]byte, error)
+	// ExactlyOnce tells that records and the offset behind them go in one Kafka transaction.
+	ExactlyOnce bool
 	// ReadSignals reads partition 0 of a topic from where the consumer group stands, by options of Kafka's consumer, and stores behind each
 	// record that was handed over. It returns nil when ctx ends, else the first error, record's included. Only the channel kafka of
 	// signal.enabled.channels needs it.
@@ -41,6 +43,7 @@ type Task struct {
 	sent     positions
 	stream   atomic.Pointer[replication.Stream] // set while it streams; only Confirm is called across goroutines
 	safe     atomic.Uint64                      // LSN up to which offsets are stored
+	whole    atomic.Bool                        // the offset that this run stored last has no unfinished snapshot
 	counts   counts
 	lag      lagWatch
 	progress chan struct{} // Sender: Stored, which drops what does not fit. Bound: 1. Never closed
@@ -107,6 +110,9 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 			return fmt.Errorf("snapshot: %w", err)
 		}
 		pub.incremental.snapshotTaken()
+		if err := s.wholeStored(ctx, pub); err != nil {
+			return err
+		}
 	} else if err := pub.snapshotSkipped(ctx); err != nil {
 		return err
 	}
@@ -127,6 +133,27 @@ func (t *Task) run(ctx context.Context, out Emitter) error {
 		}
 	}
 	return err
+}
+
+// wholeStored waits, where transactions bear their metadata, until the end of the snapshot is stored. A run that is killed before has the next one take
+// another snapshot, and what that one's rows bring is left out of the transactions before it (comeToPoint). So none of them may have been published
+// whole by then: the counts of its END, and the orders of its records, would be other ones when it is said again, and who puts transactions together
+// would wait for records that never come.
+func (s *session) wholeStored(ctx context.Context, pub *publisher) error {
+	if !pub.metadata || !s.cfg.streams() || s.task.env.ExactlyOnce {
+		return nil
+	}
+	if err := pub.out.Flush(); err != nil {
+		return err
+	}
+	for !s.task.whole.Load() {
+		select {
+		case <-s.task.progress:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // streamChanges runs the two goroutines between the socket and the emitter. stored is the offset of the last run, if it goes on from one.
@@ -181,7 +208,7 @@ const queuedBatches = 3
 
 // receive owns the replication connection. While the broker holds publish up and batches wait, it keeps the connection alive.
 func (s *session) receive(ctx context.Context, stream *replication.Stream, empty <-chan *cdc.Batch, full chan<- *cdc.Batch) error {
-	duty := time.NewTicker(s.cfg.StatusInterval)
+	duty := time.NewTicker(s.cfg.StatusInterval / 4) // a tick that comes a moment before a status is due puts it off to the next
 	defer duty.Stop()
 	for {
 		b, err := hand(ctx, duty.C, stream, empty, nil, nil)
@@ -310,6 +337,7 @@ func (t *Task) Stored(uint64) {
 		t.storedIdle = time.Now()
 	}
 	t.stored = t.given
+	t.whole.Store(!t.stored.unfinished())
 	if s := t.stream.Load(); s != nil {
 		t.confirm(s, &t.stored)
 	}

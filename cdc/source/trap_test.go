@@ -51,8 +51,10 @@ func (l *ledger) Begin(handle int) (key, value schema.Writer) {
 
 func (l *ledger) End([]schema.Header) error {
 	line, lsn := "tombstone "+l.streams[l.current].topic, int64(0)
-	if l.value != nil {
-		v := l.value.Value().Struct()
+	if v := l.value; v != nil && l.streams[l.current].topic == "p.transaction" {
+		line = v.Value().Struct().Field("status").Text()
+	} else if v != nil {
+		v := v.Value().Struct()
 		image := v.Field("after")
 		if image.IsNull() {
 			image = v.Field("before")

@@ -26,7 +26,7 @@ func plugins() connect.Plugins {
 			TaskConfigs: source.TaskConfigs,
 			NewTask: func(props map[string]string, env connect.Env) (connect.SourceTask, error) {
 				return source.NewTask(props, source.Env{Connector: env.Connector, Task: env.Task, Log: env.Log, Drain: env.Drain,
-					StoredOffset: env.StoredOffset, ReadSignals: readSignals})
+					StoredOffset: env.StoredOffset, ExactlyOnce: env.ExactlyOnce, ReadSignals: readSignals})
 			},
 		}},
 		Sinks:      append([]connect.Sink{fileSink, s3Sink, elasticsearchSink}, jdbcSinks()...),

@@ -123,7 +123,7 @@ func (a *applier) append(ctx context.Context, s session, p *pending, d *destinat
 // reduce takes a mutation into the table's last states. Another plan of rows, or other key columns, end what was collected: two
 // rows of different shape cannot become one.
 func (a *applier) reduce(ctx context.Context, s session, p *pending, d *destination, m *mutation) error {
-	if p.keySig != d.plan.keySig || len(p.run) > 0 {
+	if len(p.reducer.entries) > 0 && p.keySig != d.plan.keySig || len(p.run) > 0 { // not for a table's first row: where their order matters that would flush all tables
 		if err := a.barrier(ctx, s, p); err != nil {
 			return err
 		}

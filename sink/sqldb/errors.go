@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // RowError says that one record cannot be applied, whatever is tried again. Its neighbours can.
@@ -217,6 +220,21 @@ func isRowFault(err error) bool {
 		return true
 	}
 	return errors.As(err, &r)
+}
+
+// isReferenceFault tells whether the database refuses rows for a foreign key.
+func isReferenceFault(err error) bool {
+	var pg *pgconn.PgError
+	var my *mysql.MySQLError
+	switch {
+	case !isRowFault(err):
+		return false
+	case errors.As(err, &pg):
+		return pg.Code == "23503" // foreign_key_violation
+	case errors.As(err, &my):
+		return my.Number == 1216 || my.Number == 1217 || my.Number == 1451 || my.Number == 1452 // ER_NO_REFERENCED_ROW, ER_ROW_IS_REFERENCED, and both _2
+	}
+	return sqCode(err) == sqForeignKey
 }
 
 // isRetriable tells whether the same may succeed later.

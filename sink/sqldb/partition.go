@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tandem-cdc/tandem/internal/crashpoint"
 	"github.com/tandem-cdc/tandem/internal/pause"
 	"github.com/tandem-cdc/tandem/kafka"
 )
@@ -143,6 +144,7 @@ func (t *Task) transaction(ctx context.Context, w *worker, p *partition, dividin
 	}
 	if err == nil && bad == nil {
 		if err = s.commit(ctx); err == nil {
+			crashpoint.Pass("sink.committed")
 			return nil, nil
 		}
 	}

@@ -143,6 +143,7 @@ const (
 	sqNotADB     = 26
 
 	sqReadOnlyMoved = sqReadOnly | 4<<8
+	sqForeignKey    = sqConstraint | 3<<8
 	sqPrimaryKey    = sqConstraint | 6<<8
 	sqUnique        = sqConstraint | 8<<8
 	sqRowID         = sqConstraint | 10<<8

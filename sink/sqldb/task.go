@@ -152,6 +152,10 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 	if err := t.txn.open(parts, found); err != nil {
 		return nil, err
 	}
+	if topic, assigned := t.txn.assembler.Metadata(); !assigned {
+		t.log.Warn("the topic of the transactions' metadata does not exist yet: rows of snapshots are applied, and transactions when the source has made it and the consumer has seen it "+
+			"(consumer.override.metadata.max.age.ms)", "topic", cmp.Or(topic, "*.transaction"))
+	}
 	for i, at := range out {
 		n := slices.IndexFunc(parts, func(a sink.Assignment) bool { return a.TopicPartition == at.TopicPartition })
 		out[i].Offset = t.txn.assembler.ReadFrom(at.TopicPartition, parts[n].Begin, at.Offset)

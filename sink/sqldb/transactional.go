@@ -26,6 +26,10 @@ type transactional struct {
 	assembler *transaction.Assembler
 	graph     *graph           // nil: to be read
 	blocked   map[string]error // topics whose rows of a snapshot refer to rows that have not come, until something comes
+	refused   error            // of transactions that refer to rows which are not there: they wait for a snapshot that may bring them; nil: none do
+	since     time.Time        // when refused came up
+	again     bool             // rows of a snapshot were applied since
+	tried     bool             // to apply transactions with the snapshot behind them, in vain, until something comes
 	paused    func() bool
 	now       func() time.Time
 }
@@ -47,7 +51,7 @@ func newTransactional(c *Config) *transactional {
 
 // open begins anew with the partitions, in their order.
 func (x *transactional) open(parts []sink.Assignment, found []claimed) error {
-	x.graph = nil
+	x.graph, x.refused, x.again, x.tried = nil, nil, false, false
 	clear(x.blocked)
 	var at []kafka.TopicPartition
 	var next []int64
@@ -84,6 +88,7 @@ func (e *TransactionError) Retriable() bool { return false }
 func (t *Task) putTransactions(ctx context.Context, records []sink.Record) error {
 	if len(records) > 0 {
 		clear(t.txn.blocked)
+		t.txn.tried = false
 	}
 	for i := range records {
 		if err := t.txn.assembler.Add(&records[i], t.txn.now()); err != nil {
@@ -93,22 +98,24 @@ func (t *Task) putTransactions(ctx context.Context, records []sink.Record) error
 			return &SetupError{Err: err}
 		}
 	}
-	return t.drain(ctx)
+	return t.drain(ctx, false)
 }
 
-// drain applies all that is complete.
-func (t *Task) drain(ctx context.Context) error {
+// drain applies all that is complete. At a flush it also tries to apply transactions together with a snapshot that has come behind them.
+func (t *Task) drain(ctx context.Context, flush bool) error {
 	x := t.txn
 	for {
-		g, err := x.assembler.Next(groupBytes)
+		g, topic, err := t.nextGroup(ctx)
 		if err != nil {
 			return err
 		}
-		topic := ""
+		anew := false
+		if g == nil && flush && !x.tried {
+			g = x.assembler.Anew(x.now())
+			anew = g != nil
+		}
 		if g == nil {
-			if g, topic, err = t.snapshotGroup(ctx); g == nil || err != nil {
-				return err
-			}
+			return nil
 		}
 		err = t.retrying(ctx, func() error {
 			w, err := t.acquire(ctx)
@@ -118,23 +125,65 @@ func (t *Task) drain(ctx context.Context) error {
 			defer t.release(ctx, w)
 			return t.settleGroup(ctx, w, g)
 		})
-		if err != nil && topic != "" && isRowFault(err) {
+		switch {
+		case err == nil:
+		case topic != "" && isRowFault(err):
 			x.blocked[topic], x.graph = err, nil
 			continue
-		}
-		if err != nil {
+		case topic == "" && isReferenceFault(err):
+			t.waitForSnapshot(err, anew)
+			continue
+		default:
 			return err
 		}
 		if err := x.assembler.Done(g, x.now()); err != nil {
 			return err
 		}
+		if x.again = topic != "" && x.refused != nil; !x.again {
+			x.refused = nil
+		}
 	}
+}
+
+// nextGroup is what is to be applied next: transactions, or rows of the snapshot of a topic.
+func (t *Task) nextGroup(ctx context.Context) (g *transaction.Group, topic string, err error) {
+	x := t.txn
+	if x.refused == nil {
+		if g, err = x.assembler.Next(groupBytes); g != nil || err != nil {
+			return g, "", err
+		}
+	}
+	if g, topic, err = t.snapshotGroup(ctx); g != nil || err != nil || !x.again {
+		return g, topic, err
+	}
+	x.again = false
+	g, err = x.assembler.Next(groupBytes)
+	return g, "", err
+}
+
+// waitForSnapshot keeps transactions that refer to rows which are not in the target. A source that was killed before its snapshot was stored leaves out
+// of them what the rows of its next snapshot bring; those come behind, and all is applied together.
+func (t *Task) waitForSnapshot(err error, anew bool) {
+	x := t.txn
+	x.graph, x.tried = nil, x.tried || anew
+	if anew && x.refused == nil { // the rows of the snapshot are not all there
+		return
+	}
+	if x.refused == nil {
+		x.since = x.now()
+		t.log.Warn("transactions refer to rows that are not in the target, or of which others still refer to some that they delete: they wait for a snapshot that the source may be taking again, for transaction.timeout.ms at most",
+			"error", err)
+	}
+	x.refused = err
 }
 
 // overdue is an error when something has waited in vain.
 func (x *transactional) overdue(timeout time.Duration) error {
-	if err := x.assembler.Overdue(x.now()); err != nil {
+	if err := x.assembler.Overdue(x.now()); err != nil && x.refused == nil {
 		return err
+	}
+	if x.refused != nil && x.now().Sub(x.since) >= timeout {
+		return x.refused
 	}
 	if x.assembler.Idle(x.now()) >= timeout {
 		for _, topic := range slices.Sorted(maps.Keys(x.blocked)) {
@@ -154,11 +203,12 @@ func (t *Task) Holds() bool {
 // flushTransactions applies what can be, and tells of what has waited for too long.
 func (t *Task) flushTransactions(ctx context.Context) error {
 	t.txn.assembler.Rest(t.txn.now())
-	if err := t.drain(ctx); err != nil {
+	if err := t.drain(ctx, true); err != nil {
 		return err
 	}
 	if t.txn.paused() { // such time does not count as waiting
 		t.txn.assembler.Touch(t.txn.now())
+		t.txn.since = t.txn.now()
 	}
 	return t.txn.overdue(t.config.TransactionTimeout)
 }

@@ -522,6 +522,99 @@ func TestTransactionRefused(t *testing.T) {
 	}
 }
 
+// end publishes the END of the transaction at hand, with the counts of what was said of it.
+func (s *shop) end() {
+	var list []schema.Value
+	for _, table := range slices.Sorted(maps.Keys(s.counts)) {
+		list = append(list, shopStruct(endCounts, schema.OfString("s."+table), schema.OfInt64(s.counts[table])))
+	}
+	s.publish("p.transaction", sink.Record{ValueSchema: endValue, Value: shopStruct(endValue, schema.OfString("END"), schema.OfString(fmt.Sprintf("%d:%d", s.tx, s.tx*1000+999)),
+		schema.OfInt64(s.n), schema.OfArray(list))})
+}
+
+func (s *shop) beginTransaction(tx int64) { s.tx, s.n, s.counts = tx, 0, make(map[string]int64) }
+
+// interruptedShop is what a source says that is killed before the end of its snapshot is stored, so that it takes another one of teams: of the transactions
+// before that it leaves out what its rows bring. gone has it delete a team between, so that rows of the snapshot stand behind a transaction.
+func interruptedShop(gone bool) *shop {
+	s := newShop(1)
+	s.teams[1], s.teams[5] = true, true
+	s.people[2] = person{team: 1, nick: "two"}
+	s.snapshot("people", "teams")
+	s.beginTransaction(70)
+	s.teams[3], s.people[4] = true, person{team: 3, boss: 2, nick: "four"} // INSERT of team 3 is not said
+	s.put("c", "people", 4)
+	s.end()
+	s.beginTransaction(71)
+	if gone {
+		delete(s.teams, 5)
+		s.say("d", "teams", 5, schema.NullValue)
+	}
+	s.end()
+	return s
+}
+
+// TestSecondSnapshot: transactions that refer to rows which only another snapshot has wait for it, and are then applied with it.
+func TestSecondSnapshot(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		t.Run(fmt.Sprintf("a row goes %v", gone), func(t *testing.T) {
+			d := newDatabase(t)
+			d.exec(shopDDL)
+			s := interruptedShop(gone)
+			task := d.transactionTask()
+			now := time.Now()
+			task.txn.now = func() time.Time { return now }
+			at := s.openAll(t, task)
+			t.Cleanup(func() { closeTask(t, task) })
+			all := func() {
+				for records := s.next(at); records != nil; records = s.next(at) {
+					put(t, task, records...)
+				}
+			}
+			all()
+			if got, want := d.shopState(), "team|1\nteam|5\nperson|2|1|0|two\n"; got != want {
+				t.Errorf("before the second snapshot the target is\n%swant\n%s", got, want)
+			}
+			s.snapshot("teams")
+			all()
+			now = now.Add(3 * time.Second)
+			if _, err := task.Flush(t.Context()); err != nil {
+				t.Fatalf("Flush = %v", err)
+			}
+			if got, want := d.shopState(), s.state(); got != want {
+				t.Errorf("behind the second snapshot the target is\n%swant\n%s", got, want)
+			}
+			if task.Holds() {
+				t.Error("Holds() = true, want false: all is applied")
+			}
+		})
+	}
+}
+
+// TestNoSecondSnapshot: where none comes, the transaction stops the task with its id.
+func TestNoSecondSnapshot(t *testing.T) {
+	d := newDatabase(t)
+	d.exec(shopDDL)
+	s := interruptedShop(true)
+	task := d.transactionTask("transaction.timeout.ms", "60000")
+	now := time.Now()
+	task.txn.now = func() time.Time { return now }
+	at := s.openAll(t, task)
+	t.Cleanup(func() { closeTask(t, task) })
+	for records := s.next(at); records != nil; records = s.next(at) {
+		put(t, task, records...)
+	}
+	now = now.Add(59 * time.Second)
+	if _, err := task.Flush(t.Context()); err != nil {
+		t.Fatalf("Flush before the time = %v", err)
+	}
+	now = now.Add(time.Second)
+	var refused *TransactionError
+	if _, err := task.Flush(t.Context()); !errors.As(err, &refused) || !strings.HasPrefix(refused.IDs[0], "70:") || isRetriable(err) {
+		t.Errorf("Flush = %v, want an error that names transaction 70", err)
+	}
+}
+
 func TestTransactionOptions(t *testing.T) {
 	props := map[string]string{"connection.url": "jdbc:postgresql://h/d", "consistency": "transaction"}
 	for _, c := range []struct{ option, value, want string }{

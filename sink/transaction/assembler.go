@@ -14,7 +14,7 @@ import (
 
 // Config is what an Assembler has to know.
 type Config struct {
-	Topic   string        // of the metadata; "" is the one assigned topic whose name ends in .transaction
+	Topic   string        // of the metadata; "" is the one assigned topic whose name ends in .transaction, or will
 	Buffer  int64         // bytes of waiting records to keep in memory; more of them go to a file
 	Dir     string        // of that file; "" is the system's
 	Timeout time.Duration // how long a transaction may wait for the rest of it while nothing comes
@@ -35,7 +35,7 @@ const suffix = ".transaction"
 //  2. ends are in the order of commits; nothing is given of a transaction before all of it has come.
 type Assembler struct {
 	config Config
-	prefix string // of the topics
+	prefix string // of the topics; "": a record has to tell
 	queues map[kafka.TopicPartition]*queue
 	order  []*queue
 	topics map[string][]*queue // by topic, the metadata's not among them
@@ -58,6 +58,7 @@ type Assembler struct {
 // progress is what has come of a transaction.
 type progress struct {
 	counts []count
+	runs   map[*queue]int   // how many wait: what the source said again of transactions before it may stand between them
 	last   map[*queue]int64 // the order of the last record of each partition: one that is not behind it is a repetition
 }
 
@@ -102,15 +103,12 @@ func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, n
 			topic = p.Topic
 		}
 	}
-	if topic == "" {
-		return &SetupError{Option: "topics", Err: fmt.Errorf("none of the assigned topics is that of the transactions' metadata (*%s); %s, and add the topic to this connector's", suffix, metadataHint)}
-	}
 	a.prefix = strings.TrimSuffix(topic, suffix)
 	if i := strings.LastIndexByte(topic, '.'); a.prefix == topic && i > 0 {
 		a.prefix = topic[:i]
 	}
 	for i, p := range partitions {
-		q := &queue{at: p, log: log{spool: &a.spool}, next: positions[i], taken: -1}
+		q := &queue{at: p, log: log{spool: &a.spool}, next: positions[i], taken: -1, again: positions[i] > 0}
 		a.queues[p] = q
 		a.order = append(a.order, q)
 		a.mid = a.mid || q.next >= 0
@@ -122,6 +120,29 @@ func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, n
 		default:
 			a.meta = q
 		}
+	}
+	return nil
+}
+
+// Metadata is the topic of the transactions' metadata, and whether it is assigned. One that does not exist yet, for the source makes it with its first
+// transaction, is assigned when the consumer has seen it; until then rows of snapshots are given, and transactions wait. "": no record has told yet.
+func (a *Assembler) Metadata() (topic string, assigned bool) {
+	switch {
+	case a.meta != nil:
+		return a.meta.at.Topic, true
+	case a.config.Topic != "" || a.prefix == "":
+		return a.config.Topic, false
+	}
+	return a.config.TopicOf(a.prefix + suffix), false
+}
+
+// learnPrefix takes the prefix of the topics from a record where no topic of metadata says it, and makes sure that one will.
+func (a *Assembler) learnPrefix(name string) error {
+	a.prefix = strings.Clone(name)
+	topic, _ := a.Metadata()
+	if a.config.Wants != nil && !a.config.Wants(topic) {
+		return &SetupError{Option: "topics.regex", Err: fmt.Errorf("the topic of the transactions' metadata, %s, is not among this connector's; add it, or name it in transaction.topic if the source gives it another name; %s",
+			topic, metadataHint)}
 	}
 	return nil
 }
@@ -207,7 +228,12 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 	if err != nil {
 		return err
 	}
-	if e.kind == nothing {
+	again := e.kind == change && (a.done.known[e.key] || a.open[e.key] != nil && e.order <= a.open[e.key].last[q]) // the source said it again, after a crash
+	if e.kind == tombstone {
+		again = q.again
+	}
+	q.again = again
+	if e.kind == nothing || again {
 		q.left(r.Offset)
 		return nil
 	}
@@ -219,10 +245,6 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 	switch e.kind {
 	case change:
 		p := a.progressOf(e.key)
-		if e.order <= p.last[q] { // the source said it again, after a crash
-			q.left(r.Offset)
-			return nil
-		}
 		p.last[q] = e.order
 		p.add(q.at.Topic)
 		a.began[q.at.Topic] = true
@@ -231,7 +253,11 @@ func (a *Assembler) addData(q *queue, r *sink.Record) error {
 		a.began[q.at.Topic] = e.last
 		a.over = a.over || e.whole
 	}
+	waiting := len(q.runs)
 	run := q.runFor(&e)
+	if e.kind == change && len(q.runs) > waiting {
+		a.open[e.key].runs[q]++
+	}
 	q.log.append(a.entry)
 	run.entries++
 	run.bytes += int64(len(a.entry))
@@ -257,7 +283,7 @@ func (a *Assembler) note(run *run, r *sink.Record, e *event) {
 func (a *Assembler) progressOf(key string) *progress {
 	p := a.open[key]
 	if p == nil {
-		p = &progress{last: make(map[*queue]int64)}
+		p = &progress{runs: make(map[*queue]int), last: make(map[*queue]int64)}
 		a.open[strings.Clone(key)] = p
 	}
 	return p

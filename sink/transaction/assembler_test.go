@@ -21,7 +21,7 @@ func field(name string, s *schema.Schema) schema.Field { return schema.Field{Nam
 var (
 	number   = &schema.Schema{Type: schema.Int64}
 	block    = &schema.Schema{Type: schema.Struct, Optional: true, Fields: []schema.Field{field("id", text), field("total_order", number), field("data_collection_order", number)}}
-	source   = &schema.Schema{Type: schema.Struct, Fields: []schema.Field{field("snapshot", text), field("db", text), field("schema", text), field("table", text)}}
+	source   = &schema.Schema{Type: schema.Struct, Fields: []schema.Field{field("snapshot", text), field("db", text), field("schema", text), field("table", text), field("name", text)}}
 	row      = &schema.Schema{Type: schema.Struct, Optional: true, Fields: []schema.Field{field("id", number), field("fill", text)}}
 	envelope = &schema.Schema{Type: schema.Struct, Name: "p.s.t.Envelope", Fields: []schema.Field{field("before", row), field("after", row), field("source", source), field("transaction", block), field("op", text)}}
 	perTable = &schema.Schema{Type: schema.Struct, Fields: []schema.Field{field("data_collection", text), field("event_count", number)}}
@@ -44,7 +44,7 @@ func record(table string, id int64, tx string, order int64, marker string) sink.
 		op = "r"
 	}
 	return sink.Record{KeySchema: number, Key: schema.OfInt64(id), ValueSchema: envelope, Value: structOf(envelope, schema.NullValue, structOf(row, schema.OfInt64(id), schema.OfString(strings.Repeat("x", int(id%50)))),
-		structOf(source, schema.OfString(marker), schema.OfString("db"), schema.OfString("s"), schema.OfString(table)), in, schema.OfString(op))}
+		structOf(source, schema.OfString(marker), schema.OfString("db"), schema.OfString("s"), schema.OfString(table), schema.OfString("p")), in, schema.OfString(op))}
 }
 
 func ending(status, tx string, counts map[string]int64) sink.Record {
@@ -199,7 +199,7 @@ func readAll(t *testing.T, r *rand.Rand, l *topics, positions map[kafka.TopicPar
 	defer a.Close()
 	at := make(map[kafka.TopicPartition]int64)
 	for p, n := range positions {
-		at[p] = n
+		at[p] = a.ReadFrom(p, 0, n)
 	}
 	for {
 		var open []kafka.TopicPartition
@@ -227,10 +227,11 @@ func readAll(t *testing.T, r *rand.Rand, l *topics, positions map[kafka.TopicPar
 			if err != nil {
 				t.Fatal(err)
 			}
-			if g == nil {
+			if g != nil {
+				got = append(got, namesOf(t, g)...)
+			} else if g = a.Rows(a.Topics(), 2000); g == nil {
 				break
 			}
-			got = append(got, namesOf(t, g)...)
 			if crash && r.IntN(30) == 0 { // applied, and the process ends before it knows
 				for _, m := range g.Moves {
 					positions[m.TopicPartition] = m.To
@@ -371,6 +372,64 @@ func TestEndIsMissing(t *testing.T) {
 	}
 }
 
+// The source makes the topic of the metadata with its first transaction: rows of snapshots do not wait for it, transactions do.
+func TestMetadataTopicComesLater(t *testing.T) {
+	var l topics
+	l.add("p.s.a", 0, record("a", 1, "", 0, "last"))
+	l.add("p.s.a", 0, record("a", 2, "7:10", 1, "false"))
+	l.add("p.transaction", 0, ending("END", "7:20", map[string]int64{"a": 1}))
+	data := l.order[0]
+	a := assembler(t, l.order[:1], nil)
+	if topic, assigned := a.Metadata(); topic != "" || assigned {
+		t.Errorf("Metadata() = %q, %v before the first record, want none", topic, assigned)
+	}
+	feed(t, a, &l, "p.s.a")
+	if topic, assigned := a.Metadata(); topic != "p.transaction" || assigned {
+		t.Errorf("Metadata() = %q, %v, want p.transaction, false", topic, assigned)
+	}
+	g := a.Rows([]string{"p.s.a"}, 1<<20)
+	if got := namesOf(t, g); !slices.Equal(got, []string{"p.s.a/1"}) {
+		t.Errorf("Rows = %v, want the row of the snapshot", got)
+	}
+	if err := a.Done(g, start); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := drain(t, a); got != nil || err != nil || !a.Waiting() {
+		t.Errorf("without metadata %v is given, %v, waiting %v, want nothing and true", got, err, a.Waiting())
+	}
+	if err := a.Overdue(start.Add(time.Minute)); err == nil || !strings.Contains(err.Error(), "7:10") || !strings.Contains(err.Error(), "topic p.transaction does not exist") {
+		t.Errorf("Overdue = %v, want an error that names 7:10 and the topic", err)
+	}
+	a = assembler(t, l.order, map[kafka.TopicPartition]int64{data: 1})
+	feed(t, a, &l, "p.s.a", "p.transaction")
+	if got, err := drain(t, a); !slices.Equal(got, []string{"p.s.a/2"}) || err != nil {
+		t.Errorf("with the topic %v is given, %v, want the transaction", got, err)
+	}
+}
+
+// TestNoMetadata: what can be told is refused with the first record that tells it.
+func TestNoMetadata(t *testing.T) {
+	var l topics
+	l.add("p.s.a", 0, record("a", 1, "", 0, "last"))
+	l.add("p.s.a", 0, record("a", 2, "", 0, "false"))
+	snapshot, change := l.records[l.order[0]][0], l.records[l.order[0]][1]
+	a := assembler(t, l.order, nil)
+	if err := a.Add(&snapshot, start); err != nil {
+		t.Errorf("Add of a row of a snapshot = %v, want nil: it does not tell", err)
+	}
+	if err := a.Add(&change, start); err == nil || !strings.Contains(err.Error(), "provide.transaction.metadata=true") {
+		t.Errorf("Add of a change without a transaction = %v, want an error that names the option", err)
+	}
+	a.config.Wants = func(topic string) bool { return strings.HasPrefix(topic, "p.s.") }
+	if err := a.Open(l.order, []int64{-1}, start); err != nil {
+		t.Fatal(err)
+	}
+	var setup *SetupError
+	if err := a.Add(&snapshot, start); !errors.As(err, &setup) || setup.Option != "topics.regex" || !strings.Contains(err.Error(), "p.transaction") {
+		t.Errorf("Add where the connector does not consume the topic = %v, want an error that names it and topics.regex", err)
+	}
+}
+
 // A table may be new: the END counts its rows, and the topic is assigned later, for it was not there when the partitions were.
 func TestTopicIsAssignedLater(t *testing.T) {
 	var l topics
@@ -407,9 +466,6 @@ func TestTopicIsAssignedLater(t *testing.T) {
 func TestRefused(t *testing.T) {
 	part := func(topic string) kafka.TopicPartition { return kafka.TopicPartition{Topic: topic} }
 	a := New(Config{TopicOf: func(s string) string { return s }})
-	if err := a.Open([]kafka.TopicPartition{part("p.s.a")}, []int64{-1}, start); err == nil || !strings.Contains(err.Error(), "provide.transaction.metadata") {
-		t.Errorf("Open without metadata = %v", err)
-	}
 	if err := a.Open([]kafka.TopicPartition{part("p.transaction"), {Topic: "p.transaction", Partition: 1}}, []int64{-1, -1}, start); err == nil || !strings.Contains(err.Error(), "several partitions") {
 		t.Errorf("Open with metadata in two partitions = %v", err)
 	}

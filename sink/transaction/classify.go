@@ -33,7 +33,8 @@ type event struct {
 type shape struct {
 	nothing                       bool // values of this schema are no rows
 	op, source, transaction       int
-	snapshot, schema, table, db   int // of the source block
+	name                          int // of the source block: the prefix of the topics
+	snapshot, schema, table, db   int
 	id, order                     int // of the transaction block
 	status, metaID, count, tables int // of a value of the metadata topic
 }
@@ -42,14 +43,14 @@ type shape struct {
 var notRows = []string{"io.debezium.connector.common.Heartbeat", "io.debezium.connector.postgresql.MessageValue", "io.debezium.connector.common.Notification", ".SchemaChangeValue"}
 
 func shapeOf(s *schema.Schema) *shape {
-	out := &shape{op: s.Field("op"), source: s.Field("source"), transaction: s.Field("transaction"), snapshot: -1, schema: -1, table: -1, db: -1, id: -1, order: -1,
+	out := &shape{op: s.Field("op"), source: s.Field("source"), transaction: s.Field("transaction"), name: -1, snapshot: -1, schema: -1, table: -1, db: -1, id: -1, order: -1,
 		status: s.Field("status"), metaID: s.Field("id"), count: s.Field("event_count"), tables: s.Field("data_collections")}
 	for _, suffix := range notRows {
 		out.nothing = out.nothing || strings.HasSuffix(s.Name, suffix)
 	}
 	if out.source >= 0 {
 		b := s.Fields[out.source].Schema
-		out.snapshot, out.schema, out.table, out.db = b.Field("snapshot"), b.Field("schema"), b.Field("table"), b.Field("db")
+		out.name, out.snapshot, out.schema, out.table, out.db = b.Field("name"), b.Field("snapshot"), b.Field("schema"), b.Field("table"), b.Field("db")
 	}
 	if out.transaction >= 0 {
 		b := s.Fields[out.transaction].Schema
@@ -98,6 +99,14 @@ func (a *Assembler) classify(q *queue, r *sink.Record) (event, error) {
 	source := value.Values[s.source].Struct()
 	if source == nil {
 		return event{}, fmt.Errorf("the envelope has no source block, so its transaction is not known")
+	}
+	if a.prefix == "" {
+		if s.name < 0 {
+			return event{}, fmt.Errorf("the source block names no connector, so the topic of the transactions' metadata is not known; name it in transaction.topic")
+		}
+		if err := a.learnPrefix(source.Values[s.name].Text()); err != nil {
+			return event{}, err
+		}
 	}
 	if err := a.checkTopic(q, s, source); err != nil {
 		return event{}, err

@@ -22,6 +22,7 @@ type Group struct {
 	segments []segment
 	taken    map[*queue]int // runs
 	ends     int
+	anew     bool             // its order is not the source's, so that it is applied in pieces as large as memory allows
 	has      map[string]bool  // keys of the transactions
 	pass     map[*queue]int64 // positions of queues from which nothing was taken
 }
@@ -73,41 +74,38 @@ func (a *Assembler) take(g *Group, e *end) (bytes int64, ok bool, err error) {
 		}
 	}
 	var s segment
-	var before []segment // what is in the way and may go along
+	var before, behind []segment // what is in the way and may go along
 	drop := make(map[*queue]int)
 	for _, q := range a.order {
-		if q == a.meta {
+		if q == a.meta || p == nil || p.runs[q] == 0 { // the transaction is not in this queue
 			continue
 		}
+		if countOf(e, q.at.Topic) == 0 {
+			return 0, false, fmt.Errorf("transaction %s: topic %s has records of it, but its END counts none there", e.id, q.at.Topic)
+		}
 		n := g.taken[q]
-		for ; n < len(q.runs) && q.runs[n].key != e.key; n++ {
-			r := q.runs[n]
-			if p == nil || p.last[q] == 0 || r.kind == snapshot { // the transaction is not in this queue, or a snapshot has to be applied first
-				break
-			}
-			if r.kind == change && !a.done.known[r.key] && !g.has[r.key] {
+		for left := p.runs[q]; left > 0; n++ {
+			switch r := q.runs[n]; {
+			case r.kind == snapshot: // it has to be applied first
+				return 0, false, nil
+			case r.kind == change && r.key == e.key:
+				s.runs, s.queues = append(s.runs, r), append(s.queues, q)
+				left--
+			case r.kind == change && !a.done.known[r.key] && !g.has[r.key]:
 				return 0, false, fmt.Errorf("transaction %s: partition %s-%d has records of it before those of transaction %s, but its END is not before that one's in the metadata topic; "+
 					"was the metadata topic made anew, or have its records been deleted by retention? Take a new snapshot into empty tables, from new offsets", r.id, q.at.Topic, q.at.Partition, e.id)
-			}
-			if r.kind == loose {
+			case r.kind == loose && left == p.runs[q]:
 				before = append(before, segment{[]*run{r}, []*queue{q}})
+			case r.kind == loose:
+				behind = append(behind, segment{[]*run{r}, []*queue{q}})
 			}
 		}
-		switch {
-		case n < len(q.runs) && q.runs[n].key == e.key && q.runs[n].kind == change:
-			if countOf(e, q.at.Topic) == 0 {
-				return 0, false, fmt.Errorf("transaction %s: topic %s has records of it, but its END counts none there", e.id, q.at.Topic)
-			}
-			s.runs, s.queues = append(s.runs, q.runs[n]), append(s.queues, q)
-			drop[q] = n + 1
-		case p != nil && p.last[q] != 0: // a snapshot is in the way
-			return 0, false, nil
-		}
+		drop[q] = n
 	}
 	for q, n := range drop {
 		g.taken[q] = n
 	}
-	g.segments = append(append(g.segments, before...), s)
+	g.segments = append(append(append(g.segments, before...), s), behind...)
 	g.IDs = append(g.IDs, e.id)
 	g.has[e.key] = true
 	for _, r := range s.runs {
@@ -205,7 +203,11 @@ func (a *Assembler) Overdue(now time.Time) error {
 	}
 	for _, q := range a.order {
 		if r := q.head(); r != nil && r.kind == change && len(a.ends) == 0 {
-			return &IncompleteError{ID: r.id, Missing: []string{"its END is not in the metadata topic"}, Why: why}
+			missing := "its END is not in the metadata topic"
+			if topic, assigned := a.Metadata(); !assigned {
+				missing = fmt.Sprintf("the metadata topic %s does not exist, or the consumer has not seen it (metadata.max.age.ms)", topic)
+			}
+			return &IncompleteError{ID: r.id, Missing: []string{missing}, Why: why}
 		}
 	}
 	return nil
@@ -333,7 +335,7 @@ func (g *Group) Records(yield func([]sink.Record) error) error {
 	for _, s := range g.segments {
 		if err := s.walk(g.of, func(r sink.Record, size int) error {
 			batch = append(batch, r)
-			if bytes += size; len(batch) >= batchRows || bytes >= batchBytes {
+			if bytes += size; !g.anew && (len(batch) >= batchRows || bytes >= batchBytes) || int64(bytes) >= max(g.of.config.Buffer, batchBytes) {
 				return flush()
 			}
 			return nil

@@ -13,6 +13,7 @@ type queue struct {
 	taken int64  // offset of the next record to take
 	next  int64  // position behind what was given and done; -1: nothing was
 	pass  int64  // when nothing waits: the position may go up to here
+	again bool   // the last record was left out, for it was said before, and so is its tombstone; in the beginning nobody knows, and the delete is known
 
 	shape   *shape // of the last record, whose value has schema shapeOf
 	shapeOf *schema.Schema
