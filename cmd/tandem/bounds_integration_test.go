@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
 	"github.com/tandem-cdc/tandem/kafka/client"
@@ -23,7 +25,7 @@ var (
 	boundsLarge  = flag.Int("bounds-large", 4, "rows of 16 MB")
 )
 
-// memoryBound is what a worker must keep below, whatever it reads: VmHWM, and GOMEMLIMIT says so to the collector.
+// memoryBound is what a worker must keep below, whatever it reads. GOMEMLIMIT says so to the collector, and the kernel ends what takes more.
 const memoryBound = 256 << 20
 
 // TestIntegrationBounds: one transaction of many rows, rows of 16 MB, and many tables at once, each by a worker of its own, in 256 MB.
@@ -67,7 +69,7 @@ func TestIntegrationBounds(t *testing.T) {
 			prefix := fmt.Sprintf("bounds%d", rand.Uint32())
 			source := pgtest.Database(t)
 			w := newWorker(t)
-			w.environment = []string{"GOMEMLIMIT=" + strconv.Itoa(memoryBound*3/4)}
+			w.within(memoryBound)
 			w.exec(source, append([]string{"CREATE SCHEMA store"}, c.setup...)...)
 			w.configure(requiredEnv(t, "TANDEM_KAFKA"), requiredEnv(t, "TANDEM_REGISTRY"))
 			props := sourceProperties(t, prefix, source)
@@ -81,8 +83,8 @@ func TestIntegrationBounds(t *testing.T) {
 			w.waitStreams(source, prefix)
 			w.exec(source, c.changes)
 			w.waitRecords(prefix, c.tables, c.records)
-			peak := w.peak()
-			t.Logf("%d records of %d tables: peak RSS %d MB", c.records, c.tables, peak>>20)
+			peak, data := w.memory("VmHWM"), w.memory("VmData")
+			t.Logf("%d records of %d tables: peak RSS %d MB, writable memory %d MB", c.records, c.tables, peak>>20, data>>20)
 			if peak > memoryBound {
 				t.Errorf("peak RSS = %d MB, want %d or less", peak>>20, memoryBound>>20)
 			}
@@ -130,17 +132,80 @@ func (w *worker) waitRecords(prefix string, tables, records int) {
 	})
 }
 
-// peak is the process's greatest resident size, in bytes.
-func (w *worker) peak() int {
+// TestIntegrationBoundsAreKept: the limit that TestIntegrationBounds sets ends a worker that wants more. Rows of 16 MB do not fit into 64.
+func TestIntegrationBoundsAreKept(t *testing.T) {
+	prefix := fmt.Sprintf("bounds%d", rand.Uint32())
+	source := pgtest.Database(t)
+	w := newWorker(t)
+	w.within(64 << 20)
+	w.exec(source, "CREATE SCHEMA store", "CREATE TABLE store.t0 (id int PRIMARY KEY, body text NOT NULL)")
+	w.configure(requiredEnv(t, "TANDEM_KAFKA"), requiredEnv(t, "TANDEM_REGISTRY"))
+	props := sourceProperties(t, prefix, source)
+	props["snapshot.mode"], props["producer.override.max.request.size"] = "no_data", strconv.Itoa(20<<20)
+	w.write("source.properties", props)
+	w.start("source.properties")
+	w.waitStreams(source, prefix)
+	w.exec(source, "INSERT INTO store.t0 SELECT g, repeat(md5(g::text), 524288) FROM generate_series(1, 8) g")
+	patience := time.AfterFunc(time.Minute, func() { _ = w.cmd.Process.Kill() })
+	_ = w.cmd.Wait()
+	state := w.cmd.ProcessState
+	w.cmd = nil
+	t.Logf("the worker ended with %v", state)
+	if ended := patience.Stop(); !ended || state.Success() {
+		t.Errorf("the worker ended with %v, by itself: %t; want the kernel's signal, or its own end for want of memory", state, ended)
+	}
+}
+
+// notHeld is what Go maps and does not hold: 100 MB when a worker is idle, and more where large rows leave gaps.
+const notHeld = 160 << 20
+
+// within has the worker started with a limit on its memory: that of a control group, if one can be made. Else the limit is on what it maps, and
+// notHeld more.
+func (w *worker) within(limit int) {
+	w.Helper()
+	w.environment = append(w.environment, "GOMEMLIMIT="+strconv.Itoa(limit*3/4))
+	for _, group := range []struct{ root, file string }{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"}} { // version 1, version 2
+		dir, err := os.MkdirTemp(group.root, "tandem-bounds-")
+		if err != nil {
+			w.Logf("control group: %v", err)
+			continue
+		}
+		w.Cleanup(func() {
+			w.kill()
+			_ = os.Remove(dir)
+		})
+		if err := writeExisting(filepath.Join(dir, group.file), strconv.Itoa(limit)); err != nil {
+			w.Logf("control group: %v", err)
+			continue
+		}
+		w.prelude = fmt.Sprintf("echo $$ >%s/cgroup.procs", dir)
+		return
+	}
+	w.prelude = fmt.Sprintf("ulimit -d %d", (limit+notHeld)>>10)
+	w.Logf("no control group can be made here: the limit is on what is mapped (%s)", w.prelude)
+}
+
+// writeExisting writes a file that must be there.
+func writeExisting(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// memory is a size of the process in bytes, by its name among what the kernel tells of it.
+func (w *worker) memory(name string) int {
 	w.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(w.cmd.Process.Pid), "status"))
 	if err != nil {
 		w.Fatal(err)
 	}
-	_, rest, _ := bytes.Cut(text, []byte("VmHWM:"))
+	_, rest, _ := bytes.Cut(text, []byte(name+":"))
 	fields := strings.Fields(string(rest))
 	if len(fields) < 2 || fields[1] != "kB" {
-		w.Fatalf("no VmHWM in %s", text)
+		w.Fatalf("no %s in %s", name, text)
 	}
 	n, err := strconv.Atoi(fields[0])
 	if err != nil {

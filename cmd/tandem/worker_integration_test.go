@@ -32,6 +32,7 @@ type worker struct {
 	log         *os.File
 	since       int      // where the log of this process begins
 	environment []string // besides ours
+	prelude     string   // what a shell does before it becomes the worker; empty: there is none
 }
 
 func newWorker(t *testing.T) *worker { return workerOf(t, built(t)) }
@@ -95,6 +96,9 @@ func (w *worker) start(connectors ...string) {
 	}
 	_, w.since = w.said(0)
 	w.cmd = exec.Command(w.binary, args...)
+	if w.prelude != "" {
+		w.cmd = exec.Command("sh", append([]string{"-c", w.prelude + ` && exec "$0" "$@"`, w.binary}, args...)...)
+	}
 	w.cmd.Stdout, w.cmd.Stderr = w.log, w.log
 	w.cmd.Env = append(os.Environ(), w.environment...)
 	if err := w.cmd.Start(); err != nil {

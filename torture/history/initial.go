@@ -43,7 +43,7 @@ func Behind(truth []Transaction, point LSN) []Transaction {
 // A snapshot that is interrupted goes on with another one: the rows of each are as they stood at its point. Between come those of the changes up
 // to the next point that concern what was told; which they are is tandem's business, so they must be the truth's, and rows and changes together
 // must make the tables as they stood at the last point. What was committed behind that point is checked as ever. Exactly once, nothing comes
-// twice and nothing goes back in time; at least once, both may be, up to the point.
+// twice and nothing goes back in time; at least once, up to the point, it goes back only to what came before, and on from there.
 func CheckInitial(tables []Table, start *Model, truth []Transaction, records []Record, mode Mode) []Verdict {
 	point := Point(records)
 	behind := Behind(truth, point)
@@ -181,13 +181,13 @@ func (c *initial) record(r *Record) {
 	if r.Op == Delete {
 		c.deleted[at] = r.Key
 	}
-	m := moment{r.LSN, -1}
+	m, again := moment{r.LSN, -1}, false
 	if r.Op == SnapshotRow {
-		c.row(r)
-	} else if m = c.change(r); m.change < 0 {
+		again = c.row(r)
+	} else if m, again = c.change(r); m.change < 0 {
 		return
 	}
-	if c.mode == ExactlyOnce && cmp.Or(cmp.Compare(m.lsn, c.last[at].lsn), cmp.Compare(m.change, c.last[at].change)) < 0 {
+	if (c.mode == ExactlyOnce || !again) && cmp.Or(cmp.Compare(m.lsn, c.last[at].lsn), cmp.Compare(m.change, c.last[at].change)) < 0 {
 		c.tell(Disordered, r.Table, "%s tells of %s, and the record before it of %s", r, m.lsn, c.last[at].lsn)
 	}
 	c.last[at] = m
@@ -208,12 +208,12 @@ func (c *initial) fromBehind(r *Record, at place) bool {
 	return !before
 }
 
-// row checks a row of a snapshot.
-func (c *initial) row(r *Record) {
+// row checks a row of a snapshot, and tells whether it came before.
+func (c *initial) row(r *Record) (again bool) {
 	t, m := c.tables[r.Table], c.at[r.LSN]
 	if t == nil || m == nil || r.After == nil {
 		c.tell(Phantom, r.Table, "%s: there is no such table, or no row", r)
-		return
+		return false
 	}
 	id := mention{table: r.Table, key: r.Key, lsn: r.LSN, op: r.Op}
 	if len(t.Key) == 0 {
@@ -221,14 +221,14 @@ func (c *initial) row(r *Record) {
 		if c.times[id]++; c.times[id] > m.bags[r.Table][id.key] && (c.mode == ExactlyOnce || m.bags[r.Table][id.key] == 0) {
 			c.tell(Doubled, r.Table, "%s: %v came %d times, and was there %d times at %s", r, r.After, c.times[id], m.bags[r.Table][id.key], r.LSN)
 		}
-		return
+		return c.times[id] > 1
 	}
 	if c.times[id]++; c.times[id] > 1 && c.mode == ExactlyOnce {
 		c.tell(Doubled, r.Table, "%s came %d times out of the snapshot at %s", r, c.times[id], r.LSN)
 	}
 	if key := r.After.Key(t.Key); key != r.Key {
 		c.tell(Wrong, r.Table, "%s: the row's key is %s", r, key)
-		return
+		return c.times[id] > 1
 	}
 	want, there := m.rows[r.Table][r.Key]
 	switch {
@@ -239,6 +239,7 @@ func (c *initial) row(r *Record) {
 	default:
 		c.tell(Wrong, r.Table, "%s is %v, and was %v at %s", r, r.After, want, r.LSN)
 	}
+	return c.times[id] > 1
 }
 
 // agrees tells whether a row that was read is the one that was there. The columns of a table that is altered are compared as far as both have them.
@@ -256,8 +257,8 @@ func (t *Table) agrees(got, want Row) bool {
 	return true
 }
 
-// change checks a record of a change up to the point, and returns its place in the order of commits.
-func (c *initial) change(r *Record) moment {
+// change checks a record of a change up to the point, and returns its place in the order of commits, and whether it came before.
+func (c *initial) change(r *Record) (m moment, again bool) {
 	id := mention{table: r.Table, key: r.Key, xid: r.XID, lsn: r.LSN, op: r.Op}
 	gone := false
 	if t := c.tables[r.Table]; r.Op == Delete && t != nil && len(t.Key) == 0 && len(c.known[id]) == 0 {
@@ -266,7 +267,7 @@ func (c *initial) change(r *Record) moment {
 	list := c.known[id]
 	if len(list) == 0 {
 		c.tell(Phantom, r.Table, "%s at %s: no transaction that was committed has such a change", r, r.LSN)
-		return moment{change: -1}
+		return moment{change: -1}, false
 	}
 	n := c.times[id]
 	if c.times[id]++; n >= len(list) && c.mode == ExactlyOnce {
@@ -280,7 +281,7 @@ func (c *initial) change(r *Record) moment {
 	if what, ok := differ(r.Before, x.before, true); ok && x.before != nil {
 		c.tell(Wrong, r.Table, "%s: before is %v, want %v", r, what, x.before)
 	}
-	return moment{c.truth[x.tx].Commit, i}
+	return moment{c.truth[x.tx].Commit, i}, n > 0
 }
 
 // compareTold holds what rows and changes together make against the tables at the point. A table that was rewritten is told of as it stood later.

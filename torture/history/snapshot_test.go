@@ -159,6 +159,18 @@ func TestInitialMutationsAreCaught(t *testing.T) {
 		{"rows of the former snapshot come again", Disordered, ExactlyOnce, func(t *testing.T, h *snapshotHistory) {
 			h.insert(h.row(t, "s.t", 200, "id=3"), h.records[h.row(t, "s.t", 100, "id=2")])
 		}},
+		{"a row of the former snapshot comes late", Disordered, AtLeastOnce, func(t *testing.T, h *snapshotHistory) {
+			i := h.row(t, "s.t", 100, "id=2")
+			late := h.records[i]
+			h.drop(i, 1)
+			h.insert(h.row(t, "s.t", 200, "id=3"), late)
+		}},
+		{"a delete comes behind rows of the next snapshot", Disordered, AtLeastOnce, func(t *testing.T, h *snapshotHistory) {
+			i := h.at(t, func(r *Record) bool { return r.Table == "s.t" && r.Op == Delete })
+			late := slices.Clone(h.records[i : i+2])
+			h.drop(i, 2)
+			h.insert(h.row(t, "s.t", 200, "id=3"), late...)
+		}},
 		{"a delete between the snapshots is missing", Diverged, AtLeastOnce, func(t *testing.T, h *snapshotHistory) {
 			h.drop(h.at(t, func(r *Record) bool { return r.Table == "s.t" && r.Op == Delete }), 2)
 		}},
