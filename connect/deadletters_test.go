@@ -84,7 +84,7 @@ func TestRecordedDeadLetters(t *testing.T) {
 		}
 		folder := t.TempDir()
 		w := kafkaWorker(t, addr, filepath.Join(folder, "offsets"), filePlugins())
-		runWorker(t, w)
+		runs(t, w)
 		for _, c := range recording.Cases {
 			t.Run(c.Note, func(t *testing.T) {
 				name := strings.TrimSuffix(filepath.Base(c.Config["file"]), ".out")

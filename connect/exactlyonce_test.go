@@ -41,15 +41,9 @@ type pairs struct {
 type pairMark struct{ records, number uint64 }
 
 func (p *pairs) Run(ctx context.Context, out Emitter) error {
-	stored, err := p.env.StoredOffset(ctx, numbers)
+	at, err := numbersStored(ctx, p.env)
 	if err != nil {
 		return err
-	}
-	var at struct{ N uint64 }
-	if stored != nil {
-		if err := json.Unmarshal(stored, &at); err != nil {
-			return err
-		}
 	}
 	p.mu.Lock()
 	p.last, p.stored = pairMark{0, at.N}, at.N
@@ -256,8 +250,8 @@ func (s *heardStates) wait(t *testing.T, want State) InstanceStatus {
 	}
 }
 
-// runs runs a worker until the returned function is called.
-func runs(t *testing.T, w *Worker) (stop func()) {
+// runs runs a worker until the returned function is called, which may be more than once.
+func runs(t *testing.T, w interface{ Run(context.Context) error }) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -379,44 +373,49 @@ func TestExactlyOnce(t *testing.T) {
 	}
 }
 
-// oneWorker runs a worker for a while, and sometimes another one of the same task, and checks what they leave.
-func oneWorker(t *testing.T, addr string, task func(Env) SourceTask, rnd *rand.Rand, boundary string, mode map[string]string) (stored uint64) {
+// shortLives runs a worker with a task for a while, and sometimes another one that displaces it, and aborts what they leave open.
+func shortLives(t *testing.T, addr string, task func(Env) SourceTask, id TaskID, props map[string]string, rnd *rand.Rand, mode map[string]string) {
+	t.Helper()
 	more := map[string]string{
 		// Many small requests: so that there is always something under way.
 		"producer.batch.size": "200", "producer.max.request.size": "2000", "producer.buffer.memory": "4000",
 		"task.shutdown.graceful.timeout.ms": strconv.Itoa(rnd.IntN(2) * 2000),
 	}
 	maps.Copy(more, mode)
-	props := pairsProps("transaction.boundary", boundary, "transaction.boundary.interval.ms", "30", "retriable.restart.connector.wait.ms", "1")
-	first := groupWorker(t, addr, task, &memoryOffsets{}, newHeardStates(), more)
-	stopFirst := runs(t, first)
-	if err := first.StartTask(t.Context(), pairsID, props, props, Running); err != nil {
-		t.Fatal(err)
+	start := func() (stop func(), heard *heardStates) {
+		heard = newHeardStates()
+		w := groupWorker(t, addr, task, &memoryOffsets{}, heard, more)
+		stop = runs(t, w)
+		if err := w.StartTask(t.Context(), id, props, props, Running); err != nil {
+			t.Fatal(err)
+		}
+		return stop, heard
 	}
 	passes := func(most int) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(most))*time.Millisecond)
 		defer cancel()
 		<-ctx.Done()
 	}
+	stopFirst, _ := start()
 	passes(150)
 	if rnd.IntN(3) == 0 {
-		heard := newHeardStates()
-		second := groupWorker(t, addr, task, &memoryOffsets{}, heard, more)
-		stopSecond := runs(t, second)
-		if err := second.StartTask(t.Context(), pairsID, props, props, Running); err != nil {
-			t.Fatal(err)
-		}
+		stopSecond, heard := start()
 		heard.wait(t, Running)
 		passes(150)
 		stopSecond()
 	}
 	stopFirst()
-	// Whoever comes next aborts what was left open.
 	a := client.NewAdmin(clientConfig(t, addr, client.ForAdmin))
 	defer a.Close()
-	if err := a.FenceProducers(t.Context(), "workers-pairs-0"); err != nil {
+	if err := a.FenceProducers(t.Context(), fmt.Sprintf("workers-%s-%d", id.Connector, id.Task)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// oneWorker runs a worker for a while, and sometimes another one of the same task, and checks what they leave.
+func oneWorker(t *testing.T, addr string, task func(Env) SourceTask, rnd *rand.Rand, boundary string, mode map[string]string) (stored uint64) {
+	props := pairsProps("transaction.boundary", boundary, "transaction.boundary.interval.ms", "30", "retriable.restart.connector.wait.ms", "1")
+	shortLives(t, addr, task, pairsID, props, rnd, mode)
 	stored = checkPairs(t, addr, "offsets")
 	if boundary != string(BoundaryConnector) {
 		return stored

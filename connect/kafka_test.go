@@ -60,25 +60,6 @@ func kafkaWorker(t *testing.T, addr, offsets string, plugins Plugins) *Standalon
 	return NewStandalone(cfg, plugins, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
-// runWorker runs it until the returned function is called, which may be more than once.
-func runWorker(t *testing.T, w *Standalone) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- w.Run(ctx) }()
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			cancel()
-			if err := <-ended; err != nil {
-				t.Errorf("Run = %v", err)
-			}
-		})
-	}
-	t.Cleanup(stop)
-	return stop
-}
-
 func clientConfig(t *testing.T, addr string, role client.Role) client.Config {
 	t.Helper()
 	c, report := client.FromProperties(map[string]string{"bootstrap.servers": addr, "fetch.max.wait.ms": "20"}, role)
@@ -152,7 +133,7 @@ func TestSourceSurvivesRestarts(t *testing.T) {
 		w.worker.cfg.ValueConverter = ConverterConfig{Class: "org.apache.kafka.connect.storage.StringConverter"}
 		// Many small requests, one at a time: so that there is always something unacknowledged.
 		maps.Copy(w.worker.cfg.Producer, map[string]string{"batch.size": "200", "max.request.size": "2000", "buffer.memory": "2000", "max.in.flight.requests.per.connection": "1"})
-		stop := runWorker(t, w)
+		stop := runs(t, w)
 		if _, err := w.Create(t.Context(), counterConfig()); err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +188,7 @@ func TestTopicCreation(t *testing.T) {
 		NewTask: func(_ map[string]string, env Env) (SourceTask, error) { return &counter{env: env, upto: 3}, nil },
 	}}}
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), plugins)
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), counterConfig("topic.creation.default.partitions", "4", "topic.creation.default.replication.factor", "1",
 		"topic.creation.default.cleanup.policy", "compact"))
 	if err != nil {
@@ -361,7 +342,7 @@ func TestSink(t *testing.T) {
 	l := &ledger{failures: []error{temporary("store is away"), temporary("still away")}}
 	publish(t, addr, order("1", `"a"`), order("2", `"b"`, kafka.Header{Key: "h", Value: []byte("1")}), order("1", ""))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	stop := runWorker(t, w)
+	stop := runs(t, w)
 	if _, err := w.Create(t.Context(), ledgerConfig()); err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +364,7 @@ func TestSink(t *testing.T) {
 
 	// Another worker goes on behind the commit.
 	again := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, again)
+	runs(t, again)
 	if _, err := again.Create(t.Context(), ledgerConfig()); err != nil {
 		t.Fatal(err)
 	}
@@ -397,7 +378,7 @@ func TestSinkSeeksToTheStoresPosition(t *testing.T) {
 	l := &ledger{positions: map[kafka.TopicPartition]int64{{Topic: "orders", Partition: 0}: 2}}
 	publish(t, addr, order("1", `"a"`), order("2", `"b"`), order("3", `"c"`))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	if _, err := w.Create(t.Context(), ledgerConfig()); err != nil {
 		t.Fatal(err)
 	}
@@ -413,7 +394,7 @@ func TestDeadLetters(t *testing.T) {
 	orig := kafka.Header{Key: "orig", Value: []byte("12")}
 	publish(t, addr, order("1", `"a"`), order("2", `{nope`, orig), order("3", `"c"`), order("4", `nope`))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), ledgerConfig("errors.tolerance", "all", "errors.deadletterqueue.topic.name", "dead", "errors.log.enable", "true",
 		"errors.deadletterqueue.context.headers.enable", "true", "errors.deadletterqueue.topic.replication.factor", "1"))
 	if err != nil {
@@ -454,7 +435,7 @@ func TestDeadLettersOfTheStore(t *testing.T) {
 	l := &ledger{refuses: "bad"}
 	publish(t, addr, order("1", `"a"`), order("2", `"bad"`), order("3", `"c"`), order("4", `nope`), order("5", `"bad"`))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), ledgerConfig("errors.tolerance", "all", "errors.deadletterqueue.topic.name", "dead",
 		"errors.deadletterqueue.context.headers.enable", "true", "errors.deadletterqueue.topic.replication.factor", "1"))
 	if err != nil {
@@ -485,7 +466,7 @@ func TestRefusedByTheStore(t *testing.T) {
 	l := &ledger{refuses: "bad"}
 	publish(t, addr, order("1", `"a"`), order("2", `"bad"`))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	if _, err := w.Create(t.Context(), ledgerConfig()); err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +481,7 @@ func TestNoToleranceFailsTheTask(t *testing.T) {
 	l := new(ledger)
 	publish(t, addr, order("1", `"a"`), order("2", `nope`))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), ledgerConfig("errors.deadletterqueue.topic.name", "dead", "errors.deadletterqueue.topic.replication.factor", "1"))
 	if err != nil {
 		t.Fatal(err)
@@ -526,7 +507,7 @@ func TestSinkTasksShareTheWork(t *testing.T) {
 	addr := startBroker(t, "orders", "orders2", "other")
 	l := new(ledger)
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), l.plugins())
-	runWorker(t, w)
+	runs(t, w)
 	req := ledgerConfig("tasks.max", "2", "topics.regex", "ord.*", "consumer.override.partition.assignment.strategy", "roundrobin")
 	delete(req.Config, "topics")
 	info, err := w.Create(t.Context(), req)

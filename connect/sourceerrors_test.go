@@ -193,7 +193,7 @@ func TestSourceDeadLetters(t *testing.T) {
 	}
 	plugins := filePlugins()
 	w := kafkaWorker(t, addr, filepath.Join(folder, "offsets"), plugins)
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), Request{Name: "in", Config: map[string]string{
 		"connector.class": "FileStreamSource", "file": file, "topic": "lines", "errors.tolerance": "all", "transforms": "h,c",
 		"transforms.h.type": "org.apache.kafka.connect.transforms.InsertHeader", "transforms.h.header": "kept", "transforms.h.value.literal": "yes",

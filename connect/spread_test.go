@@ -12,9 +12,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/tandem-cdc/tandem/kafka/client"
 )
 
 // lanes is a source task with several source partitions, whose records lie between each other: each counts by itself. It pauses and fails at random.
@@ -192,47 +189,10 @@ func TestExactlyOnceOfSeveralPartitions(t *testing.T) {
 				if lives > 200 {
 					t.Fatalf("not done after %d lives", lives)
 				}
-				oneLaneWorker(t, addr, task, props, rnd)
+				shortLives(t, addr, task, lanesID, props, rnd, nil)
 				done = checkLanes(t, addr)
 			}
 			t.Logf("%d workers", lives)
 		})
-	}
-}
-
-// oneLaneWorker runs a worker for a while, and sometimes another one that displaces it, and aborts what they leave open.
-func oneLaneWorker(t *testing.T, addr string, task func(Env) SourceTask, props map[string]string, rnd *rand.Rand) {
-	t.Helper()
-	more := map[string]string{
-		"producer.batch.size": "200", "producer.max.request.size": "2000", "producer.buffer.memory": "4000", // many small requests
-		"task.shutdown.graceful.timeout.ms": strconv.Itoa(rnd.IntN(2) * 2000),
-	}
-	start := func() (stop func(), heard *heardStates) {
-		heard = newHeardStates()
-		w := groupWorker(t, addr, task, &memoryOffsets{}, heard, more)
-		stop = runs(t, w)
-		if err := w.StartTask(t.Context(), lanesID, props, props, Running); err != nil {
-			t.Fatal(err)
-		}
-		return stop, heard
-	}
-	passes := func(most int) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(most))*time.Millisecond)
-		defer cancel()
-		<-ctx.Done()
-	}
-	stopFirst, _ := start()
-	passes(150)
-	if rnd.IntN(3) == 0 {
-		stopSecond, heard := start()
-		heard.wait(t, Running)
-		passes(150)
-		stopSecond()
-	}
-	stopFirst()
-	a := client.NewAdmin(clientConfig(t, addr, client.ForAdmin))
-	defer a.Close()
-	if err := a.FenceProducers(t.Context(), "workers-lanes-0"); err != nil {
-		t.Fatal(err)
 	}
 }

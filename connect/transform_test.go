@@ -319,7 +319,7 @@ func TestTopicsAfterTransforms(t *testing.T) {
 		Transforms: []TransformPlugin{plugged("test.Rename", func(r *schema.Record) (bool, error) { r.Topic = "renamed"; return true, nil })},
 	}
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), plugins)
-	runWorker(t, w)
+	runs(t, w)
 	_, err := w.Create(t.Context(), counterConfig("topic.creation.default.partitions", "2", "topic.creation.default.replication.factor", "1", "transforms", "r", "transforms.r.type", "test.Rename"))
 	if err != nil {
 		t.Fatal(err)
@@ -441,7 +441,7 @@ func TestSinkTransforms(t *testing.T) {
 		return true, nil
 	}))
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), plugins)
-	stop := runWorker(t, w)
+	stop := runs(t, w)
 	_, err := w.Create(t.Context(), ledgerConfig("value.converter", "org.apache.kafka.connect.json.JsonConverter",
 		"transforms", "u,r", "transforms.u.type", "io.debezium.transforms.ExtractNewRecordState", "transforms.u.add.headers", "op", "transforms.r.type", "test.Rename",
 		"errors.tolerance", "all", "errors.deadletterqueue.topic.name", "dead", "errors.deadletterqueue.context.headers.enable", "true", "errors.deadletterqueue.topic.replication.factor", "1"))
@@ -474,7 +474,7 @@ func TestRefusedAfterTransforms(t *testing.T) {
 	plugins := l.plugins()
 	plugins.Transforms = []TransformPlugin{plugged("test.Rename", func(r *schema.Record) (bool, error) { r.Topic = "renamed"; return true, nil })}
 	w := kafkaWorker(t, addr, filepath.Join(t.TempDir(), "offsets"), plugins)
-	runWorker(t, w)
+	runs(t, w)
 	if _, err := w.Create(t.Context(), ledgerConfig("transforms", "r", "transforms.r.type", "Rename", "errors.tolerance", "all")); err != nil {
 		t.Fatal(err)
 	}

@@ -38,16 +38,19 @@ type counter struct {
 
 var numbers = []byte(`{"counter":"numbers"}`)
 
+// numbersStored is the offset of numbers, zero where there is none.
+func numbersStored(ctx context.Context, env Env) (at struct{ N uint64 }, err error) {
+	stored, err := env.StoredOffset(ctx, numbers)
+	if err == nil && stored != nil {
+		err = json.Unmarshal(stored, &at)
+	}
+	return at, err
+}
+
 func (c *counter) Run(ctx context.Context, out Emitter) error {
-	stored, err := c.env.StoredOffset(ctx, numbers)
+	at, err := numbersStored(ctx, c.env)
 	if err != nil {
 		return err
-	}
-	var at struct{ N uint64 }
-	if stored != nil {
-		if err := json.Unmarshal(stored, &at); err != nil {
-			return err
-		}
 	}
 	c.mu.Lock()
 	c.base, c.kept = at.N, at.N

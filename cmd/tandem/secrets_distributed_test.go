@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -75,35 +71,10 @@ func TestSecretsStayVariables(t *testing.T) {
 			"ssl.keystore.password=${file:$DIR/secrets.properties:password}\nproducer.ssl.key.password=" + secret + "\nlisteners.https.ssl.truststore.password=" + secret + "\n",
 	})
 	variable := "${file:" + filepath.Join(folder, "secrets.properties") + ":password}"
-	var log syncBuffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	before := slog.Default() // connectors say there what they say before they have tasks
-	t.Cleanup(func() { slog.SetDefault(before) })
-	slog.SetDefault(logger)
+	log, logger := heardLog(t)
 	url, stop := startSecretive(t, folder, logger)
 	said := make(map[string]string)
-	call := func(method, path string, body any) string {
-		t.Helper()
-		text, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request, err := http.NewRequestWithContext(t.Context(), method, url+path, bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		answer, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fmt.Sprintf("%s %s = %d %s", method, path, response.StatusCode, answer)
-	}
+	call := jsonCaller(t, url)
 	created := make(map[string]bool)
 	for name, props := range secretConnectors(registry.URL, folder) {
 		if name == "provider-malformed" {

@@ -197,6 +197,43 @@ func oauth(endpoint, options string) map[string]string {
 	return props
 }
 
+// heardLog is a logger that says everything, also for connectors that have no tasks yet, and what it has said.
+func heardLog(t *testing.T) (*syncBuffer, *slog.Logger) {
+	t.Helper()
+	log := new(syncBuffer)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(logger)
+	return log, logger
+}
+
+// jsonCaller returns a function that sends JSON to a worker, and says on one line what it sent where and was answered.
+func jsonCaller(t *testing.T, url string) func(method, path string, body any) string {
+	return func(method, path string, body any) string {
+		t.Helper()
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := http.NewRequestWithContext(t.Context(), method, url+path, bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		answer, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%s %s = %d %s", method, path, response.StatusCode, answer)
+	}
+}
+
 // Every way to fail is taken with a secret in it, and everything that is said is searched for it.
 func TestSecretsStayHidden(t *testing.T) {
 	if testing.Short() {
@@ -218,11 +255,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			"offset.storage.file.filename=$DIR/offsets\nlisteners=http://127.0.0.1:0\nconfig.providers=file\nconfig.providers.file.class=FileConfigProvider\n" +
 			"unknown.password=" + secret + "\nconsumer.fetch.max.wait.ms=20\nadmin.unknown.sasl.jaas.config=" + secret + "\n",
 	})
-	var log syncBuffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	before := slog.Default() // connectors say there what they say before they have tasks
-	t.Cleanup(func() { slog.SetDefault(before) })
-	slog.SetDefault(logger)
+	log, logger := heardLog(t)
 	cfg, report, err := connect.ReadWorkerConfig(filepath.Join(folder, "worker.properties"), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -239,28 +272,7 @@ func TestSecretsStayHidden(t *testing.T) {
 	go func() { ended <- w.Run(ctx) }()
 
 	var said []string
-	call := func(method, path string, body any) string {
-		t.Helper()
-		text, err := json.Marshal(body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request, err := http.NewRequest(method, server.URL+path, bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		answer, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fmt.Sprintf("%s %s = %d %s", method, path, response.StatusCode, answer)
-	}
+	call := jsonCaller(t, server.URL)
 	connectors := secretConnectors(registry.URL, folder)
 	created := make(map[string]bool)
 	for name, props := range connectors {

@@ -53,6 +53,25 @@ func TestTrap33CutSocket(t *testing.T) {
 	want("healed", "/admin/lag", http.StatusOK, `"stalled":false`)
 }
 
+// TestIdleSinkHasNoLag: a sink that has all records of an exactly-once source says so, although the mark of a transaction stands behind the last one.
+func TestIdleSinkHasNoLag(t *testing.T) {
+	w := startMetered(t, "jmx-exporter\nexactly.once.source.support=enabled\nconsumer.isolation.level=read_committed\nconsumer.fetch.max.wait.ms=100")
+	w.create("shop-source", w.shop())
+	w.create("kept", map[string]string{"connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector", "tasks.max": "1", "topics": "shop.public.bikes", "file": w.path("out.txt")})
+	w.await(`tandem_sink_position\{.*rung="committed".*\} 50\n`)
+	w.await(`tandem_sink_lag_records\{.*rung="committed".*\} 0\n`)
+	res, err := http.Get(w.rest + "/admin/lag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	want := `{"rung":"end","position":50,"records":0,"seconds":0},{"rung":"consumed","position":50,"records":0,"seconds":0},` +
+		`{"rung":"applied","position":50,"records":0,"seconds":0},{"rung":"committed","position":50,"records":0,"seconds":0}`
+	if body, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(body), want) {
+		t.Errorf("GET /admin/lag = %s, %v, want %s in it", body, err, want)
+	}
+}
+
 // TestStalledSink: the target's table is locked. Whoever asks hears that the task is stalled, while its state says what Kafka
 // Connect's would; and that it gets on when the lock is gone. sinkLife.watch protects.
 func TestStalledSink(t *testing.T) {
@@ -70,7 +89,7 @@ func TestStalledSink(t *testing.T) {
 		sink[name] = source[name]
 	}
 	w.create("kept", sink)
-	w.await(`tandem_sink_lag_records\{.*rung="applied".*\} 0\n`)
+	w.await(`tandem_sink_position\{.*rung="applied".*\} 50\n`)
 	w.await(`tandem_sink_stalled\{connector="kept".*\} 0\n`)
 	want := func(when string, status int, texts ...string) {
 		t.Helper()

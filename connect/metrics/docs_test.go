@@ -236,10 +236,12 @@ records and in seconds.
 
 | sink rung | has come to | lags when |
 |---|---|---|
-| end | the end of the partition, as the broker last told | |
+| end | behind the last record of the partition, as the broker last told | |
 | consumed | what was read | the broker, or a paused task |
 | applied | what the store has taken | the store |
 | committed | the group's offset, as lag tools see it | at most about a second behind applied |
+
+The marks that end transactions are no records. Kafka's own tools count them: behind an exactly-once source that rests they show a lag of 1.
 
 ` + "`GET /admin/lag`" + ` gives the ladders of all tasks of the group as JSON, whichever worker is asked; with ` + "`?scope=worker`" + ` those of that worker alone. A source task
 that stores no offset for ` + "`task.stalled.after.ms`" + `, although its source has changes for it, is stalled: ` + "`tandem_source_stalled`" + ` is 1, the log says so, and

@@ -3,22 +3,15 @@ package rest
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log/slog"
 	"maps"
-	"math/big"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,28 +20,15 @@ import (
 
 	"github.com/tandem-cdc/tandem/connect"
 	"github.com/tandem-cdc/tandem/connect/rest/resttest"
+	"github.com/tandem-cdc/tandem/internal/tlsconf/tlstest"
 )
 
 // certificate makes a key and a certificate of 127.0.0.1 that signs itself, in one PEM file.
 func certificate(t *testing.T) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "worker"}, NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})...)
+	c := tlstest.SelfSigned(t, "127.0.0.1")
 	path := filepath.Join(t.TempDir(), "worker.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := os.WriteFile(path, slices.Concat(c.KeyPEM, c.PEM), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -158,7 +138,7 @@ func TestJavaStores(t *testing.T) {
 			t.Errorf("GET %s over https = %d %s", path, status, body)
 		}
 	}
-	if diff := cmp.Diff([]string{"leaf", "worker"}, names); diff != "" {
+	if diff := cmp.Diff([]string{"leaf", "127.0.0.1"}, names); diff != "" {
 		t.Errorf("certificates of listeners and admin.listeners (-want +got):\n%s", diff)
 	}
 }

@@ -1,20 +1,19 @@
 package dialect
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-cdc/tandem/internal/tlsconf/tlstest"
 )
 
 func TestParseMySQLAndSQLite(t *testing.T) {
@@ -185,23 +184,10 @@ func checkChain(t *testing.T, config *tls.Config, path string) {
 // certificate makes a self-signed certificate, and a file of it and its key.
 func certificate(t *testing.T) (cert, both string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	c := tlstest.SelfSigned(t, "database")
 	dir := t.TempDir()
 	cert, both = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "both.pem")
-	for path, content := range map[string][]byte{cert: text, both: append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)} {
+	for path, content := range map[string][]byte{cert: c.PEM, both: slices.Concat(c.PEM, c.KeyPEM)} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,47 +1,31 @@
 package dialect
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tandem-cdc/tandem/internal/pgserver"
 	"github.com/tandem-cdc/tandem/internal/pgserver/pgtest"
+	"github.com/tandem-cdc/tandem/internal/tlsconf/tlstest"
 )
 
 // TestPostgresLogin logs in as a URL says, to a server whose certificate a login cannot be bound to: its signature, Ed25519, has no hash.
 func TestPostgresLogin(t *testing.T) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, public, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	kinds := tlstest.Kinds(t, "localhost")
+	i := slices.IndexFunc(kinds, func(k tlstest.Kind) bool { return !k.Bindable })
+	certificate := kinds[i]
 	s := pgtest.PrivateServer(t, pgserver.Options{
 		Settings: map[string]string{"ssl": "on", "ssl_cert_file": "$DIR/server.crt", "ssl_key_file": "$DIR/server.key"},
-		Files:    map[string]string{"server.crt": string(certificate), "server.key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))},
+		Files:    map[string]string{"server.crt": string(certificate.PEM), "server.key": string(certificate.KeyPEM)},
 	})
 	roots := filepath.Join(t.TempDir(), "roots.crt")
-	if err := os.WriteFile(roots, certificate, 0o600); err != nil {
+	if err := os.WriteFile(roots, certificate.PEM, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	verified := "sslmode=verify-full&sslrootcert=" + url.QueryEscape(roots)

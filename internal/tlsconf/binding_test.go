@@ -1,59 +1,27 @@
 package tlsconf
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"math/big"
 	"net"
 	"testing"
-	"time"
+
+	"github.com/tandem-cdc/tandem/internal/tlsconf/tlstest"
 )
 
-// TestBinding shakes hands with servers whose certificates are signed by keys of several kinds.
+// TestBinding shakes hands with servers whose certificates are signed in each way: a login is bound to those whose signature has a hash.
 func TestBinding(t *testing.T) {
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	for _, kind := range tlstest.Kinds(t, "here") {
+		want := "disable"
+		if kind.Bindable {
+			want = "prefer"
+		}
+		if got, err := bindingOf(t, kind.Certificate, true); got != want || err != nil {
+			t.Errorf("Binding to a certificate with signature %s = %q, %v, want %q", kind.Signature, got, err, want)
+		}
 	}
-	_, edwards, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name    string
-		key     crypto.Signer
-		trusted bool
-		want    string // "" for an error
-	}{{"ECDSA", ec, true, "prefer"}, {"Ed25519", edwards, true, "disable"}, {"not trusted", ec, false, ""}} {
-		template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"here"}, NotAfter: time.Now().Add(time.Hour)}
-		der, err := x509.CreateCertificate(rand.Reader, template, template, tt.key.Public(), tt.key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		pool := x509.NewCertPool()
-		if cert, err := x509.ParseCertificate(der); err != nil {
-			t.Fatal(err)
-		} else if tt.trusted {
-			pool.AddCert(cert)
-		}
-		near, far := net.Pipe()
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: tt.key}}, SessionTicketsDisabled: true}).HandshakeContext(t.Context())
-		}()
-		got, err := Binding(t.Context(), tls.Client(near, &tls.Config{RootCAs: pool, ServerName: "here"}))
-		if got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("%s: Binding = %q, %v, want %q", tt.name, got, err, tt.want)
-		}
-		near.Close()
-		<-ended
-		far.Close()
+	if got, err := bindingOf(t, tlstest.SelfSigned(t, "here"), false); err == nil {
+		t.Errorf("Binding to a certificate that is not trusted = %q, want an error", got)
 	}
 	near, far := net.Pipe()
 	defer near.Close()
@@ -61,4 +29,35 @@ func TestBinding(t *testing.T) {
 	if got, err := Binding(t.Context(), near); got != "disable" || err != nil {
 		t.Errorf("Binding of a plain connection = %q, %v, want disable", got, err)
 	}
+}
+
+// bindingOf is Binding of a connection to a server with that certificate.
+func bindingOf(t *testing.T, c tlstest.Certificate, trusted bool) (string, error) {
+	t.Helper()
+	pool := x509.NewCertPool()
+	if trusted {
+		pool.AddCert(c.Leaf)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if far, err := l.Accept(); err == nil {
+			_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{c.Certificate}}).HandshakeContext(t.Context())
+			far.Close()
+		}
+	}()
+	near, err := net.Dial("tcp", l.Addr().String())
+	defer func() {
+		l.Close()
+		<-ended
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	return Binding(t.Context(), tls.Client(near, &tls.Config{RootCAs: pool, ServerName: "here"}))
 }

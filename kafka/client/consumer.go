@@ -85,7 +85,7 @@ func (c *Consumer) Run(parent context.Context, h Handler) error {
 	defer cancel(nil)
 	defer context.AfterFunc(parent, func() { time.AfterFunc(closeTimeout, func() { cancel(nil) }) })()
 	defer c.side.close()
-	f := newFolder(c.sub.Recycle)
+	f := newFolder(c.sub.Recycle, c.cfg.Consumer.Isolation)
 	client, err := c.openGroupClient(ctx, f)
 	if err != nil {
 		return err

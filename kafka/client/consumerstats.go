@@ -39,7 +39,7 @@ type PartitionStats struct {
 	kafka.TopicPartition
 	Next  int64 // offset of the next record to hand over
 	Begin int64 // of the first record, when it was assigned
-	End   int64 // offset behind the last record that the broker told of; with transactions, of the last committed one
+	End   int64 // offset behind the last record that the broker told of, when only committed ones are read behind the last such; never that of a mark
 }
 
 // consumerCounts is what a Consumer counts.
@@ -210,8 +210,11 @@ func (s *session) partitions() []PartitionStats {
 		if !ok {
 			continue
 		}
-		// 0 before the first answer: then nothing is known of the end
-		out = append(out, PartitionStats{TopicPartition: tp, Next: next, Begin: s.begins[tp], End: max(claim.HighWaterMarkOffset(), next)})
+		end, ok := s.run.folder.end(tp)
+		if !ok {
+			end = claim.HighWaterMarkOffset() // 0 before the first answer: then nothing is known of the end
+		}
+		out = append(out, PartitionStats{TopicPartition: tp, Next: next, Begin: s.begins[tp], End: max(end, next)})
 	}
 	return out
 }

@@ -22,14 +22,16 @@ import (
 // What a folder does not know, it lets pass: other requests, control batches, the formats before Kafka 0.11, compressions but lz4, the batch that was cut
 // off at the end of an answer.
 type folder struct {
-	mark    [16]byte // begins the keys of its records; by chance
-	recycle bool     // whoever gets the records is done with their bytes when they say so: the memory is used again
+	mark      [16]byte // begins the keys of its records; by chance
+	recycle   bool     // whoever gets the records is done with their bytes when they say so: the memory is used again
+	committed bool     // only records of committed transactions are read
 
 	mu      sync.Mutex
 	number  uint64
 	waiting map[kafka.TopicPartition][]*folded // those that sarama has yet to hand over, in their order
 	free    []*answerFrame                     // in the order of their return
 	kept    int                                // bytes of free
+	tails   map[kafka.TopicPartition]tail      // of the partitions that are read, or were
 }
 
 // folded is one batch of records that was taken out of an answer.
@@ -54,8 +56,8 @@ const (
 	frameUnit = 128 << 10
 )
 
-func newFolder(recycle bool) *folder {
-	f := &folder{recycle: recycle, waiting: make(map[kafka.TopicPartition][]*folded)}
+func newFolder(recycle bool, isolation Isolation) *folder {
+	f := &folder{recycle: recycle, committed: isolation == ReadCommitted, waiting: make(map[kafka.TopicPartition][]*folded), tails: make(map[kafka.TopicPartition]tail)}
 	_, _ = rand.Read(f.mark[:]) // it never fails
 	return f
 }

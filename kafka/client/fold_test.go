@@ -124,6 +124,11 @@ var wholeBytes = cmp.Comparer(func(a, b []byte) bool { return (a == nil) == (b =
 
 // answerOf is an answer to a Fetch request of version 4 or 12 that holds records.
 func answerOf(version int16, records []byte) []byte {
+	return answerEnding(version, 1000, 1000, nil, records)
+}
+
+// answerEnding is one that also tells where the partition ends, and which transactions were aborted.
+func answerEnding(version int16, end, committed int64, aborted []abortedFrom, records []byte) []byte {
 	b := []byte{0, 0, 0, 0, 0, 0, 0, 9}
 	flexible := version >= fetchTagged
 	if flexible {
@@ -137,14 +142,24 @@ func answerOf(version int16, records []byte) []byte {
 		b = append(append(append(b, 0, 0, 0, 1, 0, byte(len(foldedAt.Topic))), foldedAt.Topic...), 0, 0, 0, 1)
 	}
 	b = append(b, 0, 0, 0, byte(foldedAt.Partition), 0, 0)
-	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, 1000), 1000)
+	b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(end)), uint64(committed))
 	if flexible {
 		b = binary.BigEndian.AppendUint64(b, 0)
-		b = append(b, 1, 0xff, 0xff, 0xff, 0xff)
+		b = binary.AppendUvarint(b, uint64(len(aborted)+1))
+	} else {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(aborted)))
+	}
+	for _, a := range aborted {
+		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(a.producer)), uint64(a.first))
+		if flexible {
+			b = append(b, 0)
+		}
+	}
+	if flexible {
+		b = append(b, 0xff, 0xff, 0xff, 0xff)
 		b = append(binary.AppendUvarint(b, uint64(len(records)+1)), records...)
 		b = append(b, 0, 0, 0)
 	} else {
-		b = append(b, 0, 0, 0, 0)
 		b = append(binary.BigEndian.AppendUint32(b, uint32(len(records))), records...)
 	}
 	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
@@ -182,7 +197,7 @@ func foldThrough(t testing.TB, f *folder, version int16, answer []byte) []byte {
 // standIns reads an answer as sarama does: each batch's offset, count and key.
 func standIns(t testing.TB, answer []byte, version int16) []*sarama.ConsumerMessage {
 	t.Helper()
-	f := newFolder(false)
+	f := newFolder(false, ReadCommitted)
 	in := &answerFrame{data: answer[answerHeader:], users: 1}
 	if _, ok := f.answer(make([]byte, answerHeader), in, version); !ok {
 		t.Fatalf("the answer %x cannot be read", answer)
@@ -209,7 +224,7 @@ func TestFolded(t *testing.T) {
 		for _, version := range []int16{4, fetchNewest} {
 			t.Run(fmt.Sprintf("%s, version %d", name, version), func(t *testing.T) {
 				r := rand.New(rand.NewPCG(uint64(len(name)), uint64(version)))
-				f := newFolder(true)
+				f := newFolder(true, ReadCommitted)
 				first := int64(7)
 				for round := range 4 {
 					var records []byte
@@ -277,7 +292,7 @@ func unfoldAll(t testing.TB, f *folder, answer []byte, version int16, most int) 
 // TestUnfoldedFromTheMiddle: a consumer that starts within a batch gets the records from there on.
 func TestUnfoldedFromTheMiddle(t *testing.T) {
 	some := someRecords(rand.New(rand.NewPCG(1, 2)), 100, 20)
-	f := newFolder(false)
+	f := newFolder(false, ReadCommitted)
 	in := &answerFrame{users: 1}
 	b := &folded{frame: in, batch: wireBatch(t, 100, 0, some, nil), from: some[5].Offset}
 	p := poll{folder: f}
@@ -291,7 +306,7 @@ func TestUnfoldedFromTheMiddle(t *testing.T) {
 
 // TestLeftBatchesAreForgotten: batches that sarama leaves out are dropped with the next one that it hands over.
 func TestLeftBatchesAreForgotten(t *testing.T) {
-	f := newFolder(true)
+	f := newFolder(true, ReadCommitted)
 	in := f.frameOf(frameUnit)
 	f.fold(foldedAt, in, nil)
 	key := f.fold(foldedAt, in, nil)
@@ -325,7 +340,7 @@ func TestUnpackRefuses(t *testing.T) {
 		batch []byte
 		again bool
 	}{{"damaged", damaged, true}, {"too few records", more, false}, {"no lz4", broken, false}} {
-		p := poll{folder: newFolder(false)}
+		p := poll{folder: newFolder(false, ReadCommitted)}
 		next := piece{message: &sarama.ConsumerMessage{Topic: foldedAt.Topic, Partition: foldedAt.Partition}, batch: &folded{frame: &answerFrame{users: 1}, batch: c.batch}}
 		_, err := p.take(&next, 100)
 		var bad *BatchError
@@ -340,15 +355,21 @@ func FuzzAnswer(f *testing.F) {
 	batch := wireBatch(f, 7, 0, someRecords(rand.New(rand.NewPCG(5, 6)), 7, 1), nil)
 	f.Add(answerOf(4, batch)[answerHeader:], false)
 	f.Add(answerOf(fetchNewest, batch)[answerHeader:], true)
+	mark := wireBatch(f, 8, attributeControl|attributeTransaction, []kafka.Record{{Offset: 8, Key: []byte{0, 0, 0, 0}, Value: []byte{}}}, nil)
+	f.Add(answerEnding(4, 9, 9, []abortedFrom{{producer: -1, first: 3}}, append(batch, mark...))[answerHeader:], false)
 	f.Fuzz(func(t *testing.T, data []byte, tagged bool) {
 		version := int16(fetchOldest)
 		if tagged {
 			version = fetchNewest
 		}
-		folder := newFolder(true)
+		folder := newFolder(true, ReadCommitted)
+		folder.starts(foldedAt, 7)
 		out, ok := folder.answer(make([]byte, answerHeader), &answerFrame{data: data, users: 1}, version)
 		if ok && folder.number == 0 && !tagged && !bytes.Equal(out[answerHeader:], data) {
 			t.Errorf("answer(%x) = %x, want the same: nothing was folded", data, out[answerHeader:])
+		}
+		if end, ok := folder.end(foldedAt); ok && end < 0 {
+			t.Errorf("answer(%x): the records end at %d", data, end)
 		}
 		for at, waiting := range folder.waiting {
 			for _, b := range waiting {
@@ -389,7 +410,7 @@ func FuzzLZ4(f *testing.F) {
 // TestFreeFramesAreFew: what is kept for the next answers is bounded in bytes, and nothing is kept that no answer fits in, such as the empty beginnings of
 // compressed batches: whoever looks for memory would pass all of them.
 func TestFreeFramesAreFew(t *testing.T) {
-	f := newFolder(true)
+	f := newFolder(true, ReadCommitted)
 	for range 1000 {
 		f.release(&answerFrame{users: 1})
 		f.release(&answerFrame{data: make([]byte, 100), users: 1})

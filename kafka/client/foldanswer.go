@@ -29,14 +29,15 @@ func (f *folder) answer(dst []byte, in *answerFrame, version int16) (out []byte,
 		topic := string(a.bytes(2))
 		for range a.array() {
 			at := kafka.TopicPartition{Topic: topic, Partition: int32(a.number(4))}
-			a.skip(2 + 8 + 8)
+			sound := a.number(2) == 0
+			end, committed := a.number(8), a.number(8)
+			if f.committed {
+				end = committed
+			}
 			if version >= 5 {
 				a.skip(8)
 			}
-			for range a.array() {
-				a.skip(16)
-				a.tags()
-			}
+			w := tailWalk{aborted: a.aborted()}
 			if version >= 11 {
 				a.skip(4)
 			}
@@ -46,8 +47,11 @@ func (f *folder) answer(dst []byte, in *answerFrame, version int16) (out []byte,
 				return dst[:answerHeader], false
 			}
 			if len(records) > 0 {
-				dst = f.records(append(dst, in.data[done:start]...), in, at, records, a.tagged)
+				dst = f.records(append(dst, in.data[done:start]...), in, at, records, a.tagged, &w)
 				done = a.pos
+			}
+			if sound {
+				f.ended(at, &w, end)
 			}
 			a.tags()
 		}
@@ -59,8 +63,8 @@ func (f *folder) answer(dst []byte, in *answerFrame, version int16) (out []byte,
 	return append(dst, in.data[done:]...), true
 }
 
-// records appends a partition's records with their length.
-func (f *folder) records(dst []byte, in *answerFrame, at kafka.TopicPartition, records []byte, compact bool) []byte {
+// records appends a partition's records with their length, and shows them to the walk.
+func (f *folder) records(dst []byte, in *answerFrame, at kafka.TopicPartition, records []byte, compact bool, w *tailWalk) []byte {
 	size := 4
 	if compact {
 		size = binary.MaxVarintLen32
@@ -70,6 +74,7 @@ func (f *folder) records(dst []byte, in *answerFrame, at kafka.TopicPartition, r
 	body := len(dst)
 	for len(records) > 0 {
 		batch, known := cutBatch(records)
+		w.batch(batch)
 		if known {
 			dst = appendStandIn(dst, batch, f.fold(at, in, batch))
 		} else {
@@ -97,12 +102,14 @@ const (
 	batchLastDelta  = 23
 	batchFirstTime  = 27
 	batchLastTime   = 35
+	batchProducer   = 43
 	batchCount      = 57
 	batchHeader     = 61
 
-	attributeCodec     = 0x07
-	attributeLogAppend = 0x08
-	attributeControl   = 0x20
+	attributeCodec       = 0x07
+	attributeLogAppend   = 0x08
+	attributeTransaction = 0x10
+	attributeControl     = 0x20
 
 	codecNone = 0
 	codecLZ4  = 3
@@ -113,7 +120,7 @@ func cutBatch(records []byte) (batch []byte, known bool) {
 	if len(records) < batchHeader {
 		return records, false
 	}
-	size := int64(int32(binary.BigEndian.Uint32(records[batchLength:]))) + batchLength + 4
+	size := batchSize(records)
 	if size < batchHeader || size > int64(len(records)) || records[batchMagic] != 2 {
 		return records, false
 	}
@@ -121,6 +128,11 @@ func cutBatch(records []byte) (batch []byte, known bool) {
 	attributes := binary.BigEndian.Uint16(batch[batchAttributes:])
 	codec := attributes & attributeCodec
 	return batch, attributes&attributeControl == 0 && (codec == codecNone || codec == codecLZ4) && int32(binary.BigEndian.Uint32(batch[batchCount:])) > 0
+}
+
+// batchSize is how long a batch says that it is.
+func batchSize(b []byte) int64 {
+	return int64(int32(binary.BigEndian.Uint32(b[batchLength:]))) + batchLength + 4
 }
 
 // appendStandIn appends a batch of one record, without a value and of the last offset, which sarama treats as it would the batch.
@@ -166,13 +178,15 @@ func (a *answerCursor) take(n int64) []byte {
 
 func (a *answerCursor) skip(n int64) { a.take(n) }
 
-// number is a big-endian integer of two or four bytes.
+// number is a big-endian integer of two, four or eight bytes.
 func (a *answerCursor) number(size int64) int64 {
 	switch b := a.take(size); len(b) {
 	case 2:
 		return int64(int16(binary.BigEndian.Uint16(b)))
 	case 4:
 		return int64(int32(binary.BigEndian.Uint32(b)))
+	case 8:
+		return int64(binary.BigEndian.Uint64(b))
 	}
 	return 0
 }

@@ -1,27 +1,21 @@
 package client
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tandem-cdc/tandem/internal/config"
+	"github.com/tandem-cdc/tandem/internal/tlsconf/tlstest"
 	"github.com/tandem-cdc/tandem/kafka"
 )
 
@@ -121,46 +115,12 @@ func TestSASLRefused(t *testing.T) {
 	}
 }
 
-// certificate makes a self-signed one for a host.
-func certificate(t testing.TB, host string) (cert tls.Certificate, certPEM, keyPEM []byte) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{host}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certPEM = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if cert, err = tls.X509KeyPair(certPEM, keyPEM); err != nil {
-		t.Fatal(err)
-	}
-	return cert, certPEM, keyPEM
-}
-
 func TestTLS(t *testing.T) {
-	server, serverPEM, _ := certificate(t, "127.0.0.1")
-	_, clientPEM, clientKey := certificate(t, "client")
-	otherServer, otherPEM, _ := certificate(t, "elsewhere.example")
+	server, own, other := tlstest.SelfSigned(t, "127.0.0.1"), tlstest.SelfSigned(t, "client"), tlstest.SelfSigned(t, "elsewhere.example")
 	clients := x509.NewCertPool()
-	clients.AppendCertsFromPEM(clientPEM)
-	_, brokers := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}))
-	_, others := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{otherServer}}))
+	clients.AppendCertsFromPEM(own.PEM)
+	_, brokers := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{server.Certificate}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients}))
+	_, others := fakeCluster(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{other.Certificate}}))
 	dir := t.TempDir()
 	file := func(name string, content ...[]byte) string {
 		path := filepath.Join(dir, name)
@@ -178,12 +138,12 @@ func TestTLS(t *testing.T) {
 		props  map[string]string
 		works  bool
 	}{
-		"PEM files":                 {brokers[0], map[string]string{"ssl.truststore.location": file("t.pem", serverPEM), "ssl.truststore.type": "PEM", "ssl.keystore.location": file("k.pem", clientKey, clientPEM), "ssl.keystore.type": "PEM"}, true},
-		"PEM texts":                 {brokers[0], map[string]string{"ssl.truststore.certificates": string(serverPEM), "ssl.keystore.key": string(clientKey), "ssl.keystore.certificate.chain": string(clientPEM)}, true},
-		"not trusted":               {brokers[0], map[string]string{"ssl.truststore.certificates": string(otherPEM), "ssl.keystore.key": string(clientKey), "ssl.keystore.certificate.chain": string(clientPEM)}, false},
-		"other name":                {others[0], map[string]string{"ssl.truststore.certificates": string(otherPEM)}, false},
-		"name ignored":              {others[0], map[string]string{"ssl.truststore.certificates": string(otherPEM), "ssl.endpoint.identification.algorithm": ""}, true},
-		"name ignored, not trusted": {others[0], map[string]string{"ssl.truststore.certificates": string(serverPEM), "ssl.endpoint.identification.algorithm": ""}, false},
+		"PEM files":                 {brokers[0], map[string]string{"ssl.truststore.location": file("t.pem", server.PEM), "ssl.truststore.type": "PEM", "ssl.keystore.location": file("k.pem", own.KeyPEM, own.PEM), "ssl.keystore.type": "PEM"}, true},
+		"PEM texts":                 {brokers[0], map[string]string{"ssl.truststore.certificates": string(server.PEM), "ssl.keystore.key": string(own.KeyPEM), "ssl.keystore.certificate.chain": string(own.PEM)}, true},
+		"not trusted":               {brokers[0], map[string]string{"ssl.truststore.certificates": string(other.PEM), "ssl.keystore.key": string(own.KeyPEM), "ssl.keystore.certificate.chain": string(own.PEM)}, false},
+		"other name":                {others[0], map[string]string{"ssl.truststore.certificates": string(other.PEM)}, false},
+		"name ignored":              {others[0], map[string]string{"ssl.truststore.certificates": string(other.PEM), "ssl.endpoint.identification.algorithm": ""}, true},
+		"name ignored, not trusted": {others[0], map[string]string{"ssl.truststore.certificates": string(server.PEM), "ssl.endpoint.identification.algorithm": ""}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.props["bootstrap.servers"], c.props["security.protocol"] = c.broker, "SSL"
@@ -200,7 +160,7 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
-	damaged := file("e.pem", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}), clientPEM)
+	damaged := file("e.pem", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("x")}), own.PEM)
 	for option, c := range map[string]struct{ path, want string }{
 		"ssl.truststore.location": {file("t.jks", []byte{0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2}), "cut off"},
 		"ssl.keystore.location":   {damaged, "no private key of a form"},

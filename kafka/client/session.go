@@ -103,6 +103,7 @@ func (s *session) startsAt(a Assignment, offset int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next[a.TopicPartition] = offset
+	s.run.folder.starts(a.TopicPartition, offset)
 	if offset != a.Committed {
 		s.starts = append(s.starts, kafka.Position{TopicPartition: a.TopicPartition, Offset: offset})
 	}
