@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -235,26 +236,32 @@ func TestWindowFills(t *testing.T) {
 	}
 }
 
-// TestStatusPassesAFullWindow: while nobody reads and the server's small messages have filled the window, it still gets every status, for
-// without them it would end the stream after its wal_sender_timeout.
+// TestStatusPassesAFullWindow: while nobody takes changes and the server's small messages have filled the kernel's buffer, it still gets every status, for
+// without them it would end the stream after its wal_sender_timeout. All that it sent comes out afterwards.
 func TestStatusPassesAFullWindow(t *testing.T) {
 	client, server := pair(t)
 	w := newNetWire(&socket{Conn: client}).poll()
 	defer w.close()
-	message, status := make([]byte, 150), make([]byte, statusFrame)
+	s := &Stream{wire: w, opts: StreamOptions{StatusInterval: time.Millisecond, ReadTimeout: time.Minute, StatusTimeout: time.Minute}, lastRead: time.Now()}
+	status, period := make([]byte, statusFrame), make([]byte, 251+150) // 251 is prime, so that the bytes tell where they stood
+	for i := range period {
+		period[i] = byte(i % 251)
+	}
 	apart := time.NewTicker(50 * time.Microsecond) // so that each message is a packet of its own
 	defer apart.Stop()
-	for i := range 20 {
+	sent := 0
+	for i := range 60 {
 		for range 100 {
 			<-apart.C
 			if err := server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := server.Write(message); err != nil {
+			n, err := server.Write(period[sent%251:][:150])
+			if sent += n; err != nil {
 				break // nothing more fits
 			}
 		}
-		if _, err := w.write(status, time.Now().Add(time.Minute)); err != nil {
+		if err := s.Hold(); err != nil {
 			t.Fatal(err)
 		}
 		if err := server.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
@@ -262,6 +269,22 @@ func TestStatusPassesAFullWindow(t *testing.T) {
 		}
 		if _, err := io.ReadFull(server, status); err != nil {
 			t.Fatalf("status %d does not reach the server: %v", i, err)
+		}
+	}
+	if held := s.w - s.r; held == 0 || held > holdMost {
+		t.Errorf("%d bytes are held, want some, and %d at most", held, holdMost)
+	}
+	got := slices.Clone(s.buf[s.r:s.w])
+	for len(got) < sent {
+		n, err := w.read(s.buf, time.Now().Add(time.Minute))
+		if err != nil {
+			t.Fatalf("read after %d of %d bytes = %v", len(got), sent, err)
+		}
+		got = append(got, s.buf[:n]...)
+	}
+	for i, b := range got {
+		if b != byte(i%251) {
+			t.Fatalf("byte %d of %d is %d, want %d", i, sent, b, i%251)
 		}
 	}
 }

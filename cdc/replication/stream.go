@@ -16,7 +16,7 @@ import (
 	"github.com/tandem-cdc/tandem/internal/pgerror"
 )
 
-// Stream reads changes from a slot. It belongs to the goroutine that calls Receive, KeepAlive and Close; Confirm, Confirmed, ServerLSN, Idle
+// Stream reads changes from a slot. It belongs to the goroutine that calls Receive, KeepAlive, Hold and Close; Confirm, Confirmed, ServerLSN, Idle
 // and Stats may be called from any.
 //
 // Invariants:
@@ -75,6 +75,9 @@ const (
 	paceBytes = 16 << 10
 	// paceFull is how often, behind paceGap, half of it passes while a backlog has not filled the kernel's buffer.
 	paceFull = 4
+	// holdOnce is what Hold reads at once, and holdMost what the buffer may come to by that.
+	holdOnce = 64 << 10
+	holdMost = 8 << 20
 	// paceAfter is how many quick reads in a row are load: more than the three messages of a single-row transaction.
 	paceAfter = 8
 )
@@ -328,17 +331,42 @@ func (e *DeadPeerError) Error() string {
 // Retriable is true.
 func (e *DeadPeerError) Retriable() bool { return true }
 
+// Hold is KeepAlive for a caller that cannot take more just now. When the kernel's buffer is full it also takes a little of that: a kernel that has no
+// memory left drops what comes, the server's acknowledgements too, and then no status gets through any more. So a server that sends on can be held
+// for holdMost/holdOnce status intervals; then it is as if nobody answered it.
+func (s *Stream) Hold() error {
+	if s.err == nil && s.statusDue(time.Now(), false) && s.wire.full() && s.w-s.r < holdMost {
+		if len(s.buf)-s.w < holdOnce {
+			grown := make([]byte, s.w-s.r+readBuffer)
+			s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
+		}
+		n, err := s.wire.read(s.buf[s.w:s.w+holdOnce], time.Now())
+		s.stats.reads.Add(1)
+		switch {
+		case n > 0:
+			s.took(n)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
+			s.err = pgerror.Wrap(err, "read from the replication connection to %s", s.address) // for Receive, behind what came before
+		}
+	}
+	return s.KeepAlive()
+}
+
 // KeepAlive sends a status when one is due: the server asked, StatusInterval has passed, or a new position was confirmed. Receive does it by itself;
 // whoever does not call Receive for a while calls KeepAlive instead, more often than the server's wal_sender_timeout (60 s by default), or
 // the server ends the connection.
 func (s *Stream) KeepAlive() error {
 	now := time.Now()
-	since := now.Sub(s.lastStatus)
 	ask := !s.asked && now.Sub(s.lastRead) > s.opts.ReadTimeout/2 || s.wanted.Swap(false)
-	if !s.replyWanted && !ask && since < s.opts.StatusInterval && (since < confirmGap || s.Confirmed() <= s.sentLSN) {
+	if !s.statusDue(now, ask) {
 		return nil
 	}
 	return s.sendStatus(now, ask)
+}
+
+func (s *Stream) statusDue(now time.Time, ask bool) bool {
+	since := now.Sub(s.lastStatus)
+	return s.replyWanted || ask || since >= s.opts.StatusInterval || since >= confirmGap && s.Confirmed() > s.sentLSN
 }
 
 // pgEpoch is day zero of the protocol's clocks.

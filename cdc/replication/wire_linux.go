@@ -30,9 +30,6 @@ type polledWire struct {
 const (
 	socketWindow = 96 << 10
 	windowFull   = socketWindow * 3 / 4
-	// windowMemory is half of what the kernel may spend on the window: a message of 150 bytes can take 1,280 of memory. With less than it needs it drops
-	// what the window allowed, the server's acknowledgements with it, and no status gets through while nobody reads.
-	windowMemory = 512 << 10
 	// closeBy is the longest way there and back on which socketWindow bounds nothing: 190 MB/s.
 	closeBy = 500 * time.Microsecond
 )
@@ -70,8 +67,7 @@ func narrow(fd int) bool {
 	if err != nil || time.Duration(info.Min_rtt)*time.Microsecond > closeBy {
 		return false
 	}
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, windowMemory) == nil && // from now on the kernel leaves the window alone
-		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, socketWindow) == nil
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketWindow) == nil
 }
 
 func (w *polledWire) full() bool {
