@@ -162,8 +162,8 @@ func (k *killTest) waitReceived() (lsn string) {
 	return lsn
 }
 
-// checkTopics reads the topics of the audit tables: every id and every value of every counter must be there, and a counter may only go back
-// to repeat what was published before a kill.
+// checkTopics reads the topics of the audit tables: every id and every value of every counter must be there, but for those that a second snapshot brings,
+// and a counter may only go back to repeat what was published before a kill.
 func (k *killTest) checkTopics() {
 	var ids int64
 	if err := k.admin.QueryRow(k.Context(), "SELECT count(*) FROM store.audit").Scan(&ids); err != nil {
@@ -186,6 +186,8 @@ func (k *killTest) checkTopics() {
 		case !ok && r.After.N == 0, ok && r.After.N == last+1:
 			highest[r.After.ID] = r.After.N
 		case ok && r.After.N <= last: // repeated after a kill
+		case ok && r.Op == "r": // killed before the end of the snapshot was stored: the rows of another one bring what was committed between the two
+			highest[r.After.ID] = r.After.N
 		default:
 			k.Errorf("topic %s.store.counters: counter %d is %d after %d", k.prefix, r.After.ID, r.After.N, last)
 		}
@@ -202,6 +204,7 @@ func (k *killTest) checkTopics() {
 
 // consumed is what checkTopics looks at.
 type consumed struct {
+	Op    string `json:"op"`
 	After struct {
 		ID int64 `json:"id"`
 		N  int64 `json:"n"`
