@@ -261,7 +261,7 @@ func TestStatusPassesAFullWindow(t *testing.T) {
 				break // nothing more fits
 			}
 		}
-		if err := s.Hold(); err != nil {
+		if err := s.KeepAlive(); err != nil {
 			t.Fatal(err)
 		}
 		if err := server.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/tandem-cdc/tandem/internal/pgerror"
 )
 
-// Stream reads changes from a slot. It belongs to the goroutine that calls Receive, KeepAlive, Hold and Close; Confirm, Confirmed, ServerLSN, Idle
+// Stream reads changes from a slot. It belongs to the goroutine that calls Receive, KeepAlive and Close; Confirm, Confirmed, ServerLSN, Idle
 // and Stats may be called from any.
 //
 // Invariants:
@@ -75,7 +75,7 @@ const (
 	paceBytes = 16 << 10
 	// paceFull is how often, behind paceGap, half of it passes while a backlog has not filled the kernel's buffer.
 	paceFull = 4
-	// holdOnce is what Hold reads at once, and holdMost what the buffer may come to by that.
+	// holdOnce is what KeepAlive reads at once, and holdMost what the buffer may come to by that.
 	holdOnce = 64 << 10
 	holdMost = 8 << 20
 	// paceAfter is how many quick reads in a row are load: more than the three messages of a single-row transaction.
@@ -96,7 +96,7 @@ func (s *Stream) Receive(ctx context.Context, into *cdc.Batch) error {
 			into.ServerLSN, s.told = s.horizon, s.horizon
 			s.server.Store(uint64(s.horizon))
 			if s.err == nil {
-				s.err = s.KeepAlive()
+				s.err = s.sendDue()
 			}
 			return nil // what came before a failure is good; the next call tells it
 		}
@@ -106,7 +106,7 @@ func (s *Stream) Receive(ctx context.Context, into *cdc.Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.KeepAlive(); err != nil {
+		if err := s.sendDue(); err != nil {
 			return err
 		}
 		if err := s.fill(ctx); err != nil {
@@ -252,6 +252,10 @@ func (s *Stream) fill(ctx context.Context) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return s.alive()
 	}
+	return s.unread(err)
+}
+
+func (s *Stream) unread(err error) error {
 	return pgerror.Wrap(err, "read from the replication connection to %s", s.address)
 }
 
@@ -273,13 +277,18 @@ func (s *Stream) room() {
 	_, _, _, need, _ := frame(s.buf[s.r:s.w]) // an error is drain's to tell
 	rest := s.w - s.r
 	if size := max(need, readBuffer); size > len(s.buf) || len(s.buf) > readBuffer && size == readBuffer && rest <= readBuffer {
-		grown := make([]byte, size)
-		s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
+		s.resize(size)
 		return
 	}
 	if s.r > 0 { // what is left is less than a message: little to move
 		s.r, s.w = 0, copy(s.buf, s.buf[s.r:s.w])
 	}
+}
+
+// resize makes the buffer anew, with what is not decoded at its beginning.
+func (s *Stream) resize(size int) {
+	grown := make([]byte, size)
+	s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
 }
 
 // pace waits until paceGap has passed since the last read. The server's sender does not stop meanwhile: what it sends gathers in the
@@ -304,7 +313,7 @@ func (s *Stream) nextDuty() time.Time {
 	if due := s.lastStatus.Add(s.opts.StatusInterval); due.Before(next) {
 		next = due
 	}
-	if !next.After(now) { // KeepAlive has just run: never spin
+	if !next.After(now) { // sendDue has just run: never spin
 		next = now.Add(time.Millisecond)
 	}
 	return next
@@ -331,14 +340,15 @@ func (e *DeadPeerError) Error() string {
 // Retriable is true.
 func (e *DeadPeerError) Retriable() bool { return true }
 
-// Hold is KeepAlive for a caller that cannot take more just now. When the kernel's buffer is full it also takes a little of that: a kernel that has no
-// memory left drops what comes, the server's acknowledgements too, and then no status gets through any more. So a server that sends on can be held
-// for holdMost/holdOnce status intervals; then it is as if nobody answered it.
-func (s *Stream) Hold() error {
+// KeepAlive is for a caller that cannot take more just now: it sends a status when one is due, and takes in a little when the kernel's buffer is full. Whoever
+// does not call Receive for a while calls it, more often than the server's wal_sender_timeout (60 s by default), or the server ends the connection.
+//
+// A kernel that has no memory left drops what comes, the server's acknowledgements too, and then no status gets through any more. So a server that
+// sends on can be held for holdMost/holdOnce status intervals; then it is as if nobody answered it.
+func (s *Stream) KeepAlive() error {
 	if s.err == nil && s.statusDue(time.Now(), false) && s.wire.full() && s.w-s.r < holdMost {
 		if len(s.buf)-s.w < holdOnce {
-			grown := make([]byte, s.w-s.r+readBuffer)
-			s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
+			s.resize(s.w - s.r + readBuffer)
 		}
 		n, err := s.wire.read(s.buf[s.w:s.w+holdOnce], time.Now())
 		s.stats.reads.Add(1)
@@ -346,16 +356,14 @@ func (s *Stream) Hold() error {
 		case n > 0:
 			s.took(n)
 		case !errors.Is(err, os.ErrDeadlineExceeded):
-			s.err = pgerror.Wrap(err, "read from the replication connection to %s", s.address) // for Receive, behind what came before
+			s.err = s.unread(err) // for Receive, behind what came before
 		}
 	}
-	return s.KeepAlive()
+	return s.sendDue()
 }
 
-// KeepAlive sends a status when one is due: the server asked, StatusInterval has passed, or a new position was confirmed. Receive does it by itself;
-// whoever does not call Receive for a while calls KeepAlive instead, more often than the server's wal_sender_timeout (60 s by default), or
-// the server ends the connection.
-func (s *Stream) KeepAlive() error {
+// sendDue sends a status when one is due: the server asked, StatusInterval has passed, or a new position was confirmed.
+func (s *Stream) sendDue() error {
 	now := time.Now()
 	ask := !s.asked && now.Sub(s.lastRead) > s.opts.ReadTimeout/2 || s.wanted.Swap(false)
 	if !s.statusDue(now, ask) {

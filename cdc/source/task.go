@@ -257,7 +257,7 @@ func hand(ctx context.Context, duty <-chan time.Time, stream *replication.Stream
 		case to <- b:
 			return nil, nil
 		case <-duty:
-			if err := stream.Hold(); err != nil {
+			if err := stream.KeepAlive(); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():

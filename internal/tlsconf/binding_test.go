@@ -38,26 +38,16 @@ func bindingOf(t *testing.T, c tlstest.Certificate, trusted bool) (string, error
 	if trusted {
 		pool.AddCert(c.Leaf)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	near, far := net.Pipe()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if far, err := l.Accept(); err == nil {
-			_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{c.Certificate}}).HandshakeContext(t.Context())
-			far.Close()
-		}
+		_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{c.Certificate}}).HandshakeContext(t.Context())
+		far.Close()
 	}()
-	near, err := net.Dial("tcp", l.Addr().String())
 	defer func() {
-		l.Close()
+		near.Close()
 		<-ended
 	}()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
 	return Binding(t.Context(), tls.Client(near, &tls.Config{RootCAs: pool, ServerName: "here"}))
 }

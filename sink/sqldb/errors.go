@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/go-sql-driver/mysql"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // RowError says that one record cannot be applied, whatever is tried again. Its neighbours can.
@@ -194,7 +191,10 @@ func (e *unfitError) Unwrap() error   { return e.err }
 func (e *unfitError) Retriable() bool { return false }
 
 // refusedError is a statement that the database refuses for the data in it.
-type refusedError struct{ err error }
+type refusedError struct {
+	err       error
+	reference bool // for a foreign key
+}
 
 func (e *refusedError) Error() string   { return e.err.Error() }
 func (e *refusedError) Unwrap() error   { return e.err }
@@ -224,17 +224,8 @@ func isRowFault(err error) bool {
 
 // isReferenceFault tells whether the database refuses rows for a foreign key.
 func isReferenceFault(err error) bool {
-	var pg *pgconn.PgError
-	var my *mysql.MySQLError
-	switch {
-	case !isRowFault(err):
-		return false
-	case errors.As(err, &pg):
-		return pg.Code == "23503" // foreign_key_violation
-	case errors.As(err, &my):
-		return my.Number == 1216 || my.Number == 1217 || my.Number == 1451 || my.Number == 1452 // ER_NO_REFERENCED_ROW, ER_ROW_IS_REFERENCED, and both _2
-	}
-	return sqCode(err) == sqForeignKey
+	var r *refusedError
+	return errors.As(err, &r) && r.reference
 }
 
 // isRetriable tells whether the same may succeed later.

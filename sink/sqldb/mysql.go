@@ -204,8 +204,10 @@ func (st *myStore) connectError(err error) error {
 var (
 	myPassing = numbers(1020, 1021, 1030, 1037, 1038, 1040, 1041, 1042, 1043, 1047, 1053, 1077, 1079, 1080, 1114, 1135, 1152, 1158, 1159, 1160, 1161, 1180, 1181, 1184, 1189, 1190,
 		1203, 1205, 1206, 1213, 1226, 1290, 1317, 1412, 1637, 1792, 1836, 1927, 1969, 2006, 2013, 3024, 3058, 3100, 3101, 3168, 3572, 3989, 4031)
-	myStale   = numbers(1054, 1072, 1091, 1110, 1136, 1146, 1176, 1356, 1615, 1906, 1932, 3105)
-	myRefused = numbers(1048, 1062, 1118, 1138, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1416, 1440, 1441, 1451, 1452, 1525, 1526, 1557, 1573, 1586, 1644,
+	myStale = numbers(1054, 1072, 1091, 1110, 1136, 1146, 1176, 1356, 1615, 1906, 1932, 3105)
+	// ER_NO_REFERENCED_ROW, ER_ROW_IS_REFERENCED, and both _2
+	myReference = numbers(1216, 1217, 1451, 1452)
+	myRefused   = numbers(1048, 1062, 1118, 1138, 1169, 1216, 1217, 1263, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1416, 1440, 1441, 1451, 1452, 1525, 1526, 1557, 1573, 1586, 1644,
 		1690, 1713, 1761, 1762, 3037, 3055, 3140, 3141, 3143, 3144, 3156, 3516, 3548, 3616, 3617, 3618, 3668, 3819, 3854, 3903, 4025, 4078, 4079)
 	myDenied = numbers(1044, 1045, 1095, 1142, 1143, 1227, 1345, 1370, 1410)
 )
@@ -237,7 +239,7 @@ func (st *myStore) classify(err error) error {
 	case myStale[n]:
 		return &staleError{err}
 	case myRefused[n]:
-		return &refusedError{err}
+		return &refusedError{err: err, reference: myReference[n]}
 	case myDenied[n]:
 		return &SetupError{Option: st.config.names.user, Err: err, Remedy: fmt.Sprintf("grant user %q what it needs: SELECT, INSERT, UPDATE, DELETE on the table, and CREATE and ALTER where it is to make tables", st.target.Configs[0].User)}
 	case n == 1049:
@@ -247,7 +249,7 @@ func (st *myStore) classify(err error) error {
 	case "08", "40":
 		return &UnavailableError{Target: st.address(), Err: err}
 	case "21", "22", "23", "44", "45":
-		return &refusedError{err}
+		return &refusedError{err: err}
 	}
 	return &SetupError{Err: err, Object: "database " + st.address()}
 }

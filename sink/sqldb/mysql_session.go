@@ -54,7 +54,7 @@ func (s *mySession) run(ctx context.Context, sql string) ([]int64, error) {
 }
 
 func (s *mySession) tooLarge(size int) error {
-	return &refusedError{fmt.Errorf("the row makes a statement of %d bytes, and the server takes %d; raise its max_allowed_packet", size, s.packet)}
+	return &refusedError{err: fmt.Errorf("the row makes a statement of %d bytes, and the server takes %d; raise its max_allowed_packet", size, s.packet)}
 }
 
 // exec runs statements at once.
@@ -125,7 +125,7 @@ func (s *mySession) warned(ctx context.Context) error {
 	for _, r := range rows {
 		n, err := strconv.ParseUint(string(r[1]), 10, 16)
 		if err == nil && !myHarmless[uint16(n)] {
-			return &refusedError{&mysql.MySQLError{Number: uint16(n), Message: string(r[2])}}
+			return &refusedError{err: &mysql.MySQLError{Number: uint16(n), Message: string(r[2])}, reference: myReference[uint16(n)]}
 		}
 	}
 	return nil

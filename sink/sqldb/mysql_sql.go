@@ -389,5 +389,5 @@ func (s *mySession) explain(err error, st *myStatement, rows []*mutation) error 
 			return err
 		}
 	}
-	return &refusedError{errors.New("a row with another key has the same value in a unique index of the table")}
+	return &refusedError{err: errors.New("a row with another key has the same value in a unique index of the table")}
 }

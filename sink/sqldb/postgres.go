@@ -184,7 +184,7 @@ func (st *pgStore) classify(err error) error {
 	case "08", "40", "53", "57", "58": // connection, rollback (deadlock, serialization), resources, operator intervention, system
 		return &UnavailableError{Target: st.address(), Err: err}
 	case "21", "22", "23", "44", "54", "P0", "2B", "09", "38", "39": // data, constraints, limits, what triggers raise
-		return &refusedError{err}
+		return &refusedError{err: err, reference: code == "23503"} // foreign_key_violation
 	}
 	return &SetupError{Err: err, Object: "database " + st.address()}
 }

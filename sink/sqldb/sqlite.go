@@ -192,7 +192,7 @@ func (st *sqStore) classify(err error) error {
 	case sqSchema:
 		return &staleError{err}
 	case sqTooBig, sqConstraint, sqMismatch:
-		return &refusedError{err}
+		return &refusedError{err: err, reference: code == sqForeignKey}
 	case sqCorrupt, sqNotADB:
 		return st.damaged(err)
 	case sqReadOnly, sqPerm, sqAuth, sqCannotOpen:

@@ -341,6 +341,14 @@ func (s *shop) next(at map[kafka.TopicPartition]int64) []sink.Record {
 	return s.log[p][at[p]-n : at[p]]
 }
 
+// putAll hands over all that is not read yet.
+func (s *shop) putAll(t *testing.T, task *Task, at map[kafka.TopicPartition]int64) {
+	t.Helper()
+	for records := s.next(at); records != nil; records = s.next(at) {
+		put(t, task, records...)
+	}
+}
+
 // TestTransactionsInTheTarget makes up transactions over tables with foreign keys and a unique column, hands them over partition by partition
 // in any order, with new tasks in between, and wants the target to be at every moment as the source was behind one of its transactions.
 func TestTransactionsInTheTarget(t *testing.T) {
@@ -463,9 +471,7 @@ func TestTransactionThatNeverBecomesComplete(t *testing.T) {
 	task.txn.now = func() time.Time { return now }
 	at := s.openAll(t, task)
 	t.Cleanup(func() { closeTask(t, task) })
-	for records := s.next(at); records != nil; records = s.next(at) {
-		put(t, task, records...)
-	}
+	s.putAll(t, task, at)
 	for range 6 {
 		if _, err := task.Flush(context.Background()); err != nil {
 			t.Fatalf("Flush before the time = %v", err)
@@ -566,17 +572,12 @@ func TestSecondSnapshot(t *testing.T) {
 			task.txn.now = func() time.Time { return now }
 			at := s.openAll(t, task)
 			t.Cleanup(func() { closeTask(t, task) })
-			all := func() {
-				for records := s.next(at); records != nil; records = s.next(at) {
-					put(t, task, records...)
-				}
-			}
-			all()
+			s.putAll(t, task, at)
 			if got, want := d.shopState(), "team|1\nteam|5\nperson|2|1|0|two\n"; got != want {
 				t.Errorf("before the second snapshot the target is\n%swant\n%s", got, want)
 			}
 			s.snapshot("teams")
-			all()
+			s.putAll(t, task, at)
 			now = now.Add(3 * time.Second)
 			if _, err := task.Flush(t.Context()); err != nil {
 				t.Fatalf("Flush = %v", err)
@@ -601,9 +602,7 @@ func TestNoSecondSnapshot(t *testing.T) {
 	task.txn.now = func() time.Time { return now }
 	at := s.openAll(t, task)
 	t.Cleanup(func() { closeTask(t, task) })
-	for records := s.next(at); records != nil; records = s.next(at) {
-		put(t, task, records...)
-	}
+	s.putAll(t, task, at)
 	now = now.Add(59 * time.Second)
 	if _, err := task.Flush(t.Context()); err != nil {
 		t.Fatalf("Flush before the time = %v", err)
