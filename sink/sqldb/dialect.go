@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"time"
 
 	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/sink"
@@ -51,6 +52,8 @@ type session interface {
 	rollbackTo(ctx context.Context) error
 	release(ctx context.Context) error
 	commit(ctx context.Context) error
+	// rollback ends the transaction that is open, if one is, also when ctx has ended. A session that cannot is not usable any more: what comes next on it would
+	// be within that transaction, or commit it.
 	rollback(ctx context.Context) error
 
 	// culprit finds which column of a refused row is at fault, "" when no single one is.
@@ -59,6 +62,14 @@ type session interface {
 	// usable is false once the connection is lost.
 	usable() bool
 	close(ctx context.Context)
+}
+
+// rollbackPatience is how long a database may take to answer ROLLBACK.
+const rollbackPatience = 10 * time.Second
+
+// lastWord is the context for a rollback: one that does not end because the batch is given up.
+func lastWord(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), rollbackPatience)
 }
 
 // statementOp is an operation of session.write.

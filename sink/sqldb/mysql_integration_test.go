@@ -73,5 +73,8 @@ func TestIntegrationModesMySQL(t *testing.T)        { testModes(t, newMySQLDatab
 func TestIntegrationEvolutionMySQL(t *testing.T)    { testEvolution(t, newMySQLDatabase(t)) }
 
 func TestIntegrationTransactionsInTheTargetMySQL(t *testing.T) {
-	testTransactions(t, func(t *testing.T, _ bool) shopTarget { return newMySQLDatabase(t).openShop() })
+	testTransactions(t, openMySQLShop)
 }
+func TestIntegrationGivenUpMySQL(t *testing.T) { testGivenUp(t, openMySQLShop) }
+
+func openMySQLShop(t *testing.T, _ bool) shopTarget { return newMySQLDatabase(t).openShop() }

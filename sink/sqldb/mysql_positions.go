@@ -38,7 +38,7 @@ func (s *mySession) claim(ctx context.Context, parts []sink.Assignment) (out []c
 		return nil, err
 	}
 	patience := max(1, int(s.store.patience/time.Second))
-	if err := s.exec(ctx, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout=%d;START TRANSACTION", patience)); err != nil {
+	if err := s.exec(ctx, fmt.Sprintf("SET SESSION innodb_lock_wait_timeout=%d", patience)); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -46,6 +46,9 @@ func (s *mySession) claim(ctx context.Context, parts []sink.Assignment) (out []c
 			err = errors.Join(err, s.exec(ctx, "SET SESSION innodb_lock_wait_timeout=DEFAULT"))
 		}
 	}()
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
 	var problems []error
 	for _, a := range parts {
 		c, err := s.claimOne(ctx, a)
@@ -55,14 +58,14 @@ func (s *mySession) claim(ctx context.Context, parts []sink.Assignment) (out []c
 		case myNumber(err) == 1205: // ER_LOCK_WAIT_TIMEOUT
 			return nil, s.endStalled(ctx, a, err)
 		case err != nil:
-			return nil, errors.Join(fmt.Errorf("open the positions in table %q: %w", s.store.positions, err), s.exec(ctx, "ROLLBACK"))
+			return nil, errors.Join(fmt.Errorf("open the positions in table %q: %w", s.store.positions, err), s.rollback(ctx))
 		}
 		out = append(out, c)
 	}
 	if problems != nil {
-		return nil, errors.Join(append(problems, s.exec(ctx, "ROLLBACK"))...)
+		return nil, errors.Join(append(problems, s.rollback(ctx))...)
 	}
-	return out, s.exec(ctx, "COMMIT")
+	return out, s.commit(ctx)
 }
 
 func (s *mySession) claimOne(ctx context.Context, a sink.Assignment) (claimed, error) {
@@ -89,8 +92,11 @@ func (s *mySession) claimOne(ctx context.Context, a sink.Assignment) (claimed, e
 // one that was stopped, or lost with its machine. Its number is in the row it moved, which is not committed. The error is retriable.
 func (s *mySession) endStalled(ctx context.Context, a sink.Assignment, cause error) error {
 	err := fmt.Errorf("the position of %s-%d in table %q is locked by another session, perhaps of the task before this one: %w", a.Topic, a.Partition, s.store.positions, cause)
-	if failed := s.exec(ctx, "ROLLBACK;SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"); failed != nil {
+	if failed := s.rollback(ctx); failed != nil {
 		return failed
+	}
+	if failed := s.exec(ctx, "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"); failed != nil {
+		return errors.Join(err, failed)
 	}
 	rows, failed := s.query(ctx, fmt.Sprintf(readMyPosition, quoteMyTable(s.store.positions), s.store.whereMine(a.ClusterID, a.TopicPartition)))
 	if failed != nil || len(rows) == 0 {
@@ -138,15 +144,15 @@ func (s *mySession) forget(ctx context.Context, partitions []kafka.TopicPartitio
 			where = append(where, mine+" AND topic="+dialect.LiteralMySQL(p.Topic)+" AND `partition`="+strconv.Itoa(int(p.Partition)))
 		}
 	}
-	if err := s.exec(ctx, "START TRANSACTION"); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	for _, w := range where {
 		if err := s.exec(ctx, fmt.Sprintf(forgetMyPosition, quoteMyTable(s.store.positions), w)); err != nil {
-			return errors.Join(fmt.Errorf("remove positions from table %q: %w", s.store.positions, err), s.exec(ctx, "ROLLBACK"))
+			return errors.Join(fmt.Errorf("remove positions from table %q: %w", s.store.positions, err), s.rollback(ctx))
 		}
 	}
-	return s.exec(ctx, "COMMIT")
+	return s.commit(ctx)
 }
 
 func (s *mySession) move(ctx context.Context, p *position, next int64) error {

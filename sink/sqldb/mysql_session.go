@@ -82,19 +82,29 @@ func (s *mySession) begin(context.Context) error {
 func (s *mySession) settle(context.Context) error { return nil }
 
 func (s *mySession) end(ctx context.Context, how string) error {
-	open := s.open
 	if s.unchecked {
 		how += checkMyReferences
 	}
-	s.begun, s.open, s.unchecked = false, false, false
-	if !open {
-		return nil
+	if s.open {
+		if err := s.exec(ctx, how); err != nil {
+			return err
+		}
 	}
-	return s.exec(ctx, how)
+	s.begun, s.open, s.unchecked = false, false, false
+	return nil
 }
 
-func (s *mySession) commit(ctx context.Context) error   { return s.end(ctx, "COMMIT") }
-func (s *mySession) rollback(ctx context.Context) error { return s.end(ctx, "ROLLBACK") }
+func (s *mySession) commit(ctx context.Context) error { return s.end(ctx, "COMMIT") }
+
+func (s *mySession) rollback(ctx context.Context) error {
+	ctx, cancel := lastWord(ctx)
+	defer cancel()
+	err := s.end(ctx, "ROLLBACK")
+	if err != nil {
+		s.close(ctx)
+	}
+	return err
+}
 
 func (s *mySession) savepoint(ctx context.Context) error { return s.exec(ctx, "SAVEPOINT tandem") }
 

@@ -100,7 +100,8 @@ func (s *pgSession) settle(ctx context.Context) error {
 	pipe, queue := s.pipe, s.queue
 	s.pipe, s.queue = nil, s.queue[:0]
 	if err := pipe.Sync(); err != nil {
-		_ = pipe.Close() // the connection is lost; err says why
+		_ = pipe.Close() // the connection is lost, or the context had ended before anything was sent; err says it
+		s.unprepared(queue)
 		return s.store.classify(err)
 	}
 	var first error
@@ -147,9 +148,13 @@ func (s *pgSession) settle(ctx context.Context) error {
 // drain reads and drops what is left of a pipeline.
 func (s *pgSession) drain(pipe *pgconn.Pipeline, queue []pgQueued) {
 	if err := pipe.Close(); err != nil { // some of them were not prepared, and it is not known which
-		for _, q := range queue {
-			delete(s.prepared, q.prepare)
-		}
+		s.unprepared(queue)
+	}
+}
+
+func (s *pgSession) unprepared(queue []pgQueued) {
+	for _, q := range queue {
+		delete(s.prepared, q.prepare)
 	}
 }
 
@@ -167,7 +172,13 @@ func (s *pgSession) rollback(ctx context.Context) error {
 	if s.conn.TxStatus() == 'I' {
 		return nil
 	}
-	return s.exec(ctx, "ROLLBACK")
+	ctx, cancel := lastWord(ctx)
+	defer cancel()
+	err := s.exec(ctx, "ROLLBACK")
+	if err != nil {
+		s.close(ctx)
+	}
+	return err
 }
 
 func (s *pgSession) savepoint(ctx context.Context) error {

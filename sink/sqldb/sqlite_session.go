@@ -102,11 +102,9 @@ func (s *sqSession) begin(ctx context.Context) error {
 		s.broken = true
 		return &UnavailableError{Target: s.store.address(), Err: errReplaced}
 	}
-	if _, err := s.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	s.begun = true
-	return nil
+	s.begun = true // an error may be that of a context that has ended behind it
+	_, err = s.exec(ctx, "BEGIN IMMEDIATE")
+	return err
 }
 
 // settle has nothing to wait for.
@@ -126,7 +124,9 @@ func (s *sqSession) rollback(ctx context.Context) error {
 		return nil
 	}
 	s.begun = false
-	if _, err := s.exec(context.WithoutCancel(ctx), "ROLLBACK"); err != nil && sqCode(err) != sqError {
+	ctx, cancel := lastWord(ctx)
+	defer cancel()
+	if _, err := s.exec(ctx, "ROLLBACK"); err != nil && sqCode(err) != sqError {
 		s.broken = true
 		return err
 	}

@@ -100,7 +100,10 @@ func TestModesSQLite(t *testing.T)        { testModes(t, newSQLiteDatabase(t)) }
 func TestEvolutionSQLite(t *testing.T)    { testEvolution(t, newSQLiteDatabase(t)) }
 
 func TestTransactionsInTheTargetSQLite(t *testing.T) {
-	testTransactions(t, func(t *testing.T, _ bool) shopTarget {
-		return openSQL(t, "jdbc:sqlite:"+filepath.Join(t.TempDir(), "target.db")+"?foreign_keys=on", true).openShop()
-	})
+	testTransactions(t, openSQLiteShop)
+}
+func TestGivenUpSQLite(t *testing.T) { testGivenUp(t, openSQLiteShop) }
+
+func openSQLiteShop(t *testing.T, _ bool) shopTarget {
+	return openSQL(t, "jdbc:sqlite:"+filepath.Join(t.TempDir(), "target.db")+"?foreign_keys=on", true).openShop()
 }

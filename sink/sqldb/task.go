@@ -388,8 +388,11 @@ func (t *Task) connect(ctx context.Context) (session, error) {
 	}
 }
 
-// release gives a connection back.
+// release gives a connection back, out of any transaction.
 func (t *Task) release(ctx context.Context, w *worker) {
+	if w.session.usable() {
+		_ = w.session.rollback(ctx) // of what ended within one; the connection is closed when it fails
+	}
 	if !w.session.usable() {
 		w.session.close(ctx)
 		return

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -349,18 +350,104 @@ func (s *shop) putAll(t *testing.T, task *Task, at map[kafka.TopicPartition]int6
 	}
 }
 
+// countdown is a context that ends when it is looked at for the nth time: in the middle of what a task does, between two of its statements too.
+type countdown struct {
+	context.Context
+	left atomic.Int64
+	end  context.CancelFunc
+}
+
+func newCountdown(n int) *countdown {
+	c := new(countdown)
+	c.Context, c.end = context.WithCancel(context.Background())
+	c.left.Store(int64(n))
+	return c
+}
+
+func (c *countdown) look() {
+	if c.left.Add(-1) <= 0 {
+		c.end()
+	}
+}
+
+func (c *countdown) Done() <-chan struct{} {
+	c.look()
+	return c.Context.Done()
+}
+
+func (c *countdown) Err() error {
+	c.look()
+	return c.Context.Err()
+}
+
+// giveUp hands records over, and the partitions are given up at the nth look at the context, as the worker does it at a rebalance: the Put ends, and what
+// is complete is made durable. It tells whether Put was through before.
+func giveUp(t *testing.T, task *Task, n int, records []sink.Record) (through bool) {
+	t.Helper()
+	ctx := newCountdown(n)
+	defer ctx.end()
+	err := task.Put(ctx, records)
+	through = ctx.Context.Err() == nil
+	if err != nil && through {
+		t.Fatalf("Put = %v", err)
+	}
+	if _, err := task.Flush(context.Background()); err != nil {
+		t.Fatalf("Flush behind a Put that was given up at look %d = %v", n, err)
+	}
+	return through
+}
+
+func TestGivenUp(t *testing.T) { testGivenUp(t, openShop) }
+
+// testGivenUp ends the context of Put at every moment at which it is looked at, with rows of a snapshot that refer to none yet, which most databases refuse, and with transactions.
+// Nothing of what was begun may stay, or become part of what comes next.
+func testGivenUp(t *testing.T, open func(t *testing.T, deferrable bool) shopTarget) {
+	d := open(t, false)
+	s := newShop(4)
+	for len(s.teams) == 0 || len(s.people) < 2 || len(s.badges) == 0 {
+		s.transact()
+	}
+	clear(s.log)
+	s.snapshot("badges", "people", "teams")
+	task := d.transactionTask()
+	defer closeTask(t, task)
+	at := s.openAll(t, task)
+	put(t, task, s.log[kafka.TopicPartition{Topic: "p.s.teams"}]...) // to the mark that all rows have come
+	for n, through := 1, 0; through < 5; n++ {
+		if giveUp(t, task, n, s.log[kafka.TopicPartition{Topic: "p.s.badges"}]) {
+			through++
+		}
+	}
+	s.putAll(t, task, at)
+	for n, through := 1, 0; through < 5; n++ {
+		s.transact()
+		var records []sink.Record
+		for more := s.next(at); more != nil; more = s.next(at) {
+			records = append(records, more...)
+		}
+		if giveUp(t, task, n, records) {
+			through++
+		}
+		if got, want := d.shopState(), s.state(); got != want {
+			t.Fatalf("given up at look %d the target is\n%swant\n%s", n, got, want)
+		}
+	}
+}
+
 // TestTransactionsInTheTarget makes up transactions over tables with foreign keys and a unique column, hands them over partition by partition
 // in any order, with new tasks in between, and wants the target to be at every moment as the source was behind one of its transactions.
 func TestTransactionsInTheTarget(t *testing.T) {
-	testTransactions(t, func(t *testing.T, deferrable bool) shopTarget {
-		d := newDatabase(t)
-		ddl := shopDDL
-		if deferrable {
-			ddl = strings.ReplaceAll(ddl, "REFERENCES s.people", "REFERENCES s.people DEFERRABLE")
-		}
-		d.exec(ddl)
-		return d
-	})
+	testTransactions(t, openShop)
+}
+
+func openShop(t *testing.T, deferrable bool) shopTarget {
+	d := newDatabase(t)
+	ddl := shopDDL
+	if deferrable {
+		ddl = strings.ReplaceAll(ddl, "REFERENCES s.people", "REFERENCES s.people DEFERRABLE")
+	}
+	d.exec(ddl)
+	return d
 }
 
 // shopTarget is a database with the tables of a shop.
