@@ -40,6 +40,8 @@ type Assignment struct {
 	kafka.TopicPartition
 	ClusterID string
 	TopicID   string // canonical UUID text; "" when the broker is too old to say
+	// Partitions is how many the topic has, those of other members among them.
+	Partitions int
 	// Begin and End are the offsets of the first record and of the next one to be written, when the partition was assigned.
 	Begin, End int64
 	// Committed is the group's committed offset, -1 when there is none.

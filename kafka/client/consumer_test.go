@@ -235,7 +235,7 @@ func TestConsumerStartsWhereItIsTold(t *testing.T) {
 	}
 	var want []Assignment
 	for id, committed := range []int64{70, 80, -1} {
-		want = append(want, Assignment{TopicPartition: part(int32(id), 0).TopicPartition, ClusterID: cluster, TopicID: found.ID, Begin: 0, End: 100, Committed: committed})
+		want = append(want, Assignment{TopicPartition: part(int32(id), 0).TopicPartition, ClusterID: cluster, TopicID: found.ID, Partitions: 3, Begin: 0, End: 100, Committed: committed})
 	}
 	if diff := gocmp.Diff(want, h.assigned[0]); diff != "" {
 		t.Errorf("Assigned differs (-want +got):\n%s", diff)

@@ -147,9 +147,9 @@ func (s *session) assignments(ctx context.Context) ([]Assignment, error) {
 		if err != nil {
 			return err
 		}
-		ids := make(map[string]string)
+		known := make(map[string]Topic)
 		for _, t := range topics {
-			ids[t.Name] = t.ID
+			known[t.Name] = t
 		}
 		extents, err := c.side.extents(s.parts, c.cfg.Consumer.Isolation)
 		if err != nil {
@@ -160,7 +160,7 @@ func (s *session) assignments(ctx context.Context) ([]Assignment, error) {
 			return err
 		}
 		for i, p := range s.parts {
-			out[i] = Assignment{TopicPartition: p, ClusterID: cluster, TopicID: ids[p.Topic], Begin: extents[i].Begin, End: extents[i].End, Committed: committed[i]}
+			out[i] = Assignment{TopicPartition: p, ClusterID: cluster, TopicID: known[p.Topic].ID, Partitions: known[p.Topic].Partitions, Begin: extents[i].Begin, End: extents[i].End, Committed: committed[i]}
 		}
 		return nil
 	})

@@ -153,8 +153,8 @@ func (t *Task) Open(ctx context.Context, parts []sink.Assignment) ([]kafka.Posit
 		return nil, err
 	}
 	if topic, assigned := t.txn.assembler.Metadata(); !assigned {
-		t.log.Warn("the topic of the transactions' metadata does not exist yet: rows of snapshots are applied, and transactions when the source has made it and the consumer has seen it "+
-			"(consumer.override.metadata.max.age.ms)", "topic", cmp.Or(topic, "*.transaction"))
+		t.log.Warn("the topic of the transactions' metadata is not assigned yet: rows of snapshots are applied, and transactions when the source has made it and the consumer has seen it "+
+			"(consumer.override.metadata.max.age.ms), or when the session of a member of the group is over that had it and died", "topic", cmp.Or(topic, "*.transaction"))
 	}
 	for i, at := range out {
 		n := slices.IndexFunc(parts, func(a sink.Assignment) bool { return a.TopicPartition == at.TopicPartition })

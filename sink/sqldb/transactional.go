@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/tandem-cdc/tandem/envelope"
-	"github.com/tandem-cdc/tandem/kafka"
 	"github.com/tandem-cdc/tandem/schema"
 	"github.com/tandem-cdc/tandem/sink"
 	"github.com/tandem-cdc/tandem/sink/transaction"
@@ -53,12 +52,11 @@ func newTransactional(c *Config) *transactional {
 func (x *transactional) open(parts []sink.Assignment, found []claimed) error {
 	x.graph, x.refused, x.again, x.tried = nil, nil, false, false
 	clear(x.blocked)
-	var at []kafka.TopicPartition
 	var next []int64
-	for i, a := range parts {
-		at, next = append(at, a.TopicPartition), append(next, found[i].next)
+	for i := range parts {
+		next = append(next, found[i].next)
 	}
-	return x.assembler.Open(at, next, x.now())
+	return x.assembler.Open(parts, next, x.now())
 }
 
 // TransactionError says that transactions cannot be applied. That is never a matter of single records: without them it would not be whole.

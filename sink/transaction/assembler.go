@@ -39,6 +39,7 @@ type Assembler struct {
 	queues map[kafka.TopicPartition]*queue
 	order  []*queue
 	topics map[string][]*queue // by topic, the metadata's not among them
+	sizes  map[string]int      // how many partitions each topic has, assigned or not
 	meta   *queue
 	ends   []*end
 	open   map[string]*progress // transactions that have not been given
@@ -71,7 +72,7 @@ type sampleKey struct {
 
 // New makes an Assembler without partitions.
 func New(c Config) *Assembler {
-	return &Assembler{config: c, queues: make(map[kafka.TopicPartition]*queue), topics: make(map[string][]*queue), open: make(map[string]*progress),
+	return &Assembler{config: c, queues: make(map[kafka.TopicPartition]*queue), topics: make(map[string][]*queue), sizes: make(map[string]int), open: make(map[string]*progress),
 		spool: spool{limit: c.Buffer, dir: c.Dir}, names: newNames(), kinds: make(map[sampleKey]int), began: make(map[string]bool)}
 }
 
@@ -90,7 +91,7 @@ func (e *SetupError) Unwrap() error { return e.Err }
 func (e *SetupError) Retriable() bool { return false }
 
 // Open begins anew with these partitions, which stand at the positions; -1 is not known.
-func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, now time.Time) error {
+func (a *Assembler) Open(partitions []sink.Assignment, positions []int64, now time.Time) error {
 	a.Close()
 	*a = *New(a.config)
 	a.moved, a.row = now, now
@@ -108,13 +109,14 @@ func (a *Assembler) Open(partitions []kafka.TopicPartition, positions []int64, n
 		a.prefix = topic[:i]
 	}
 	for i, p := range partitions {
-		q := &queue{at: p, log: log{spool: &a.spool}, next: positions[i], taken: -1, again: positions[i] > 0}
-		a.queues[p] = q
+		q := &queue{at: p.TopicPartition, log: log{spool: &a.spool}, next: positions[i], taken: -1, again: positions[i] > 0}
+		a.queues[p.TopicPartition] = q
 		a.order = append(a.order, q)
 		a.mid = a.mid || q.next >= 0
 		switch {
 		case p.Topic != topic:
 			a.topics[p.Topic] = append(a.topics[p.Topic], q)
+			a.sizes[p.Topic] = p.Partitions
 		case a.meta != nil || p.Partition != 0:
 			return &SetupError{Option: "transaction.topic", Err: fmt.Errorf("topic %s has several partitions, so that the order of commits is not known; make it with one", topic)}
 		default:

@@ -89,10 +89,23 @@ func assembler(t *testing.T, parts []kafka.TopicPartition, positions map[kafka.T
 			next[i] = at
 		}
 	}
-	if err := a.Open(parts, next, start); err != nil {
+	if err := a.Open(assigned(parts), next, start); err != nil {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// assigned is all of the partitions of some topics.
+func assigned(parts []kafka.TopicPartition) []sink.Assignment {
+	size := make(map[string]int)
+	for _, p := range parts {
+		size[p.Topic]++
+	}
+	out := make([]sink.Assignment, len(parts))
+	for i, p := range parts {
+		out[i] = sink.Assignment{TopicPartition: p, Partitions: size[p.Topic]}
+	}
+	return out
 }
 
 // name tells a record by its table, its id and its transaction.
@@ -255,12 +268,18 @@ func readAll(t *testing.T, r *rand.Rand, l *topics, positions map[kafka.TopicPar
 }
 
 // feed adds the records of the partitions in the order given.
-func feed(t *testing.T, a *Assembler, l *topics, partitions ...string) {
+// feed adds all records of topics that are in partitions of the assembler.
+func feed(t *testing.T, a *Assembler, l *topics, topics ...string) {
 	t.Helper()
-	for _, topic := range partitions {
-		for _, rec := range l.records[kafka.TopicPartition{Topic: topic}] {
-			if err := a.Add(&rec, start); err != nil {
-				t.Fatal(err)
+	for _, topic := range topics {
+		for _, at := range l.order {
+			if at.Topic != topic || a.queues[at] == nil {
+				continue
+			}
+			for _, rec := range l.records[at] {
+				if err := a.Add(&rec, start); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
@@ -421,7 +440,7 @@ func TestNoMetadata(t *testing.T) {
 		t.Errorf("Add of a change without a transaction = %v, want an error that names the option", err)
 	}
 	a.config.Wants = func(topic string) bool { return strings.HasPrefix(topic, "p.s.") }
-	if err := a.Open(l.order, []int64{-1}, start); err != nil {
+	if err := a.Open(assigned(l.order), []int64{-1}, start); err != nil {
 		t.Fatal(err)
 	}
 	var setup *SetupError
@@ -442,7 +461,7 @@ func TestTopicIsAssignedLater(t *testing.T) {
 		Wants: func(topic string) bool { return topic != "p.s.other" }}
 	a := New(config)
 	t.Cleanup(func() { a.Close() })
-	if err := a.Open(l.order[:2], []int64{-1, -1}, start); err != nil {
+	if err := a.Open(assigned(l.order[:2]), []int64{-1, -1}, start); err != nil {
 		t.Fatal(err)
 	}
 	feed(t, a, &l, "p.transaction", "p.s.a")
@@ -453,7 +472,7 @@ func TestTopicIsAssignedLater(t *testing.T) {
 	if err := a.Overdue(start.Add(time.Minute)); !errors.As(err, &incomplete) || !strings.Contains(err.Error(), "p.s.b has 0 of 1") {
 		t.Errorf("Overdue = %v, want an error that names the topic", err)
 	}
-	if err := a.Open(l.order, []int64{-1, -1, -1}, start); err != nil {
+	if err := a.Open(assigned(l.order), []int64{-1, -1, -1}, start); err != nil {
 		t.Fatal(err)
 	}
 	feed(t, a, &l, "p.transaction", "p.s.a", "p.s.b")
@@ -463,10 +482,40 @@ func TestTopicIsAssignedLater(t *testing.T) {
 	}
 }
 
+// A member of the group that has died keeps its partitions until its session is over: what is missing of a transaction may be in them.
+func TestPartitionOfAnotherMember(t *testing.T) {
+	var l topics
+	l.add("p.transaction", 0, ending("END", "7:20", map[string]int64{"a": 1}))
+	l.add("p.transaction", 0, ending("END", "8:40", map[string]int64{"a": 1}))
+	l.add("p.s.a", 0, record("a", 2, "8:30", 1, "false"))
+	l.add("p.s.a", 1, record("a", 1, "7:10", 1, "false"))
+	a := New(Config{Buffer: 4 << 10, Dir: t.TempDir(), Timeout: time.Minute, TopicOf: func(name string) string { return name }})
+	t.Cleanup(func() { a.Close() })
+	all := assigned(l.order)
+	if err := a.Open(all[:2], []int64{-1, -1}, start); err != nil {
+		t.Fatal(err)
+	}
+	feed(t, a, &l, "p.transaction", "p.s.a")
+	if got, err := drain(t, a); got != nil || err != nil || !a.Waiting() {
+		t.Errorf("while a partition is another's %v is given, %v, waiting %v, want nothing and true", got, err, a.Waiting())
+	}
+	if err := a.Overdue(start.Add(time.Minute)); err == nil || !strings.Contains(err.Error(), "p.s.a has 0 of 1 records (1 of its 2 partitions") {
+		t.Errorf("Overdue = %v, want an error that says that a partition is another's", err)
+	}
+	if err := a.Open(all, []int64{-1, -1, -1}, start); err != nil {
+		t.Fatal(err)
+	}
+	feed(t, a, &l, "p.transaction", "p.s.a")
+	got, err := drain(t, a)
+	if diff := cmp.Diff([]string{"p.s.a/1", "p.s.a/2"}, got); diff != "" || err != nil || a.Waiting() {
+		t.Errorf("with all partitions: %v, waiting %v (-want +got)\n%s", err, a.Waiting(), diff)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	part := func(topic string) kafka.TopicPartition { return kafka.TopicPartition{Topic: topic} }
 	a := New(Config{TopicOf: func(s string) string { return s }})
-	if err := a.Open([]kafka.TopicPartition{part("p.transaction"), {Topic: "p.transaction", Partition: 1}}, []int64{-1, -1}, start); err == nil || !strings.Contains(err.Error(), "several partitions") {
+	if err := a.Open(assigned([]kafka.TopicPartition{part("p.transaction"), {Topic: "p.transaction", Partition: 1}}), []int64{-1, -1}, start); err == nil || !strings.Contains(err.Error(), "several partitions") {
 		t.Errorf("Open with metadata in two partitions = %v", err)
 	}
 	for what, c := range map[string]struct {

@@ -164,7 +164,7 @@ func (a *Assembler) missing(g *Group, e *end, p *progress) error {
 		if p.of(c.topic) >= c.n {
 			continue
 		}
-		if len(a.topics[c.topic]) == 0 {
+		if len(a.topics[c.topic]) == 0 || a.elsewhere(c.topic) > 0 {
 			return nil // it will be assigned
 		}
 		for _, q := range a.topics[c.topic] {
@@ -183,12 +183,21 @@ func (a *Assembler) missing(g *Group, e *end, p *progress) error {
 
 func (a *Assembler) lacks(e *end, p *progress) (out []string) {
 	for _, c := range e.counts {
-		if n := p.of(c.topic); n < c.n {
-			out = append(out, fmt.Sprintf("topic %s has %d of %d records", c.topic, n, c.n))
+		n := p.of(c.topic)
+		if n >= c.n {
+			continue
 		}
+		clause := fmt.Sprintf("topic %s has %d of %d records", c.topic, n, c.n)
+		if others := a.elsewhere(c.topic); others > 0 {
+			clause += fmt.Sprintf(" (%d of its %d partitions are another group member's)", others, a.sizes[c.topic])
+		}
+		out = append(out, clause)
 	}
 	return out
 }
+
+// elsewhere is how many partitions of a topic other members of the group have: one that died has its share until its session is over.
+func (a *Assembler) elsewhere(topic string) int { return a.sizes[topic] - len(a.topics[topic]) }
 
 // Overdue is an error when the oldest transaction has waited for too long while nothing came.
 func (a *Assembler) Overdue(now time.Time) error {
@@ -205,7 +214,7 @@ func (a *Assembler) Overdue(now time.Time) error {
 		if r := q.head(); r != nil && r.kind == change && len(a.ends) == 0 {
 			missing := "its END is not in the metadata topic"
 			if topic, assigned := a.Metadata(); !assigned {
-				missing = fmt.Sprintf("the metadata topic %s does not exist, or the consumer has not seen it (metadata.max.age.ms)", topic)
+				missing = fmt.Sprintf("the metadata topic %s does not exist, the consumer has not seen it (metadata.max.age.ms), or another member of the group has it", topic)
 			}
 			return &IncompleteError{ID: r.id, Missing: []string{missing}, Why: why}
 		}
