@@ -32,7 +32,7 @@ func (b *bench) drainPart(ctx context.Context, s *section) error {
 func (b *bench) loadsPart(ctx context.Context, s *section) error {
 	everybody := []contender{{name: string(recvlogical), system: recvlogical}, ours(avro), tuned(avro)}
 	for _, l := range []load{
-		wideRows(b.scaled(100_000, 20_000), 100), narrowRows(b.scaled(1_000_000, 100_000)), jsonRows(b.scaled(200_000, 40_000)), manyTables(100, b.scaled(5_000, 1_500)), hugeTransaction(b.scaled(500_000, 100_000)),
+		wideRows(b.scaled(100_000, 20_000), 100), narrowRows(b.scaled(1_000_000, 100_000)), jsonRows(b.scaled(200_000, 40_000)), manyTables(100, b.scaled(10_000, 1_500)), hugeTransaction(b.scaled(500_000, 100_000)),
 	} {
 		if err := b.drainLoad(ctx, s, l, everybody); err != nil {
 			return err

@@ -370,6 +370,64 @@ func TestOpenBatchesArePacked(t *testing.T) {
 	}
 }
 
+// TestBacklogInManyPartitions: small batches of many partitions wait for more records, twice as long each time, until somebody asks for what there is.
+func TestBacklogInManyPartitions(t *testing.T) {
+	const partitions = 2 * manyBatches
+	p := queueOf(t, None, partitions)
+	s := &sender{wake: make(chan struct{}, 1)}
+	p.senders[0] = s
+	for _, part := range p.topics["t"].parts {
+		part.sender = s
+	}
+	now := time.Now()
+	write := func(size int) {
+		for i := range partitions {
+			if err := p.Send(t.Context(), &kafka.Record{Topic: "t", Partition: int32(i), Value: make([]byte, size)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	send := func() int { // and have it answered
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		r, _ := p.pick(s, now)
+		if r == nil {
+			return 0
+		}
+		for _, b := range r.batches {
+			p.settle(b, nil)
+		}
+		return len(r.batches)
+	}
+	var waits []time.Duration
+	for range 11 {
+		write(100)
+		now = s.next
+		if n := send(); n != partitions {
+			t.Fatalf("%d batches are sent when the time is over, want %d", n, partitions)
+		}
+		waits = append(waits, s.next.Sub(now))
+	}
+	ms := time.Millisecond
+	want := []time.Duration{2 * ms, 4 * ms, 8 * ms, 16 * ms, 32 * ms, 64 * ms, 128 * ms, 256 * ms, mostLinger, mostLinger, mostLinger}
+	if diff := cmp.Diff(want, waits); diff != "" {
+		t.Errorf("open batches wait (-want +got)\n%s", diff)
+	}
+	write(100)
+	if n := send(); n != 0 {
+		t.Errorf("%d batches are sent at once, want 0 until %v have passed", n, mostLinger)
+	}
+	p.Flush()
+	if n := send(); n != partitions || s.next.Sub(now) != p.cfg.Producer.Linger {
+		t.Errorf("behind a Flush %d batches are sent, and the next wait %v, want %d and %v", n, s.next.Sub(now), partitions, p.cfg.Producer.Linger)
+	}
+	write(smallBatch)
+	now = s.next
+	if n := send(); n == 0 || s.linger != p.cfg.Producer.Linger {
+		t.Errorf("large batches: %d are sent, and the next wait is %v, want some and %v", n, s.linger, p.cfg.Producer.Linger)
+	}
+}
+
 // plainBytes is the memory of what is not compressed.
 func plainBytes(p *Producer) (n int) {
 	for _, part := range p.active {

@@ -2,14 +2,14 @@ package client
 
 import "sync"
 
-// Chunks are of three sizes: a batch begins with small ones, so that thousands of partitions with a record each do not take a large one
+// Chunks are of several sizes: a batch begins with small ones, so that thousands of partitions with a few records each do not take a large one
 // each, and goes on with the largest.
 const (
 	leastChunk = 4 << 10
 	chunkBytes = 64 << 10
 )
 
-var chunkSizes = [...]int{leastChunk, 16 << 10, chunkBytes}
+var chunkSizes = [...]int{leastChunk, leastChunk, 8 << 10, 16 << 10, chunkBytes}
 
 // pile is bytes in chunks.
 type pile struct {

@@ -276,7 +276,7 @@ func (p *ProducerConfig) keys() config.Keys {
 		config.Enum(&p.Acks, "acks", "Who must have a record before it counts: all in-sync replicas, or (1) the leader alone.", []Acks{AcksAll, AcksMinus1, AcksLeader}),
 		config.Bool(&p.Idempotent, "enable.idempotence", "Whether a record that is sent again is stored once; needs acks=all."),
 		config.Int(&p.BatchBytes, "batch.size", "Bytes of records, before compression, that are sent together for one partition; 0: one record at a time.", 0, math.MaxInt32),
-		config.Millis(&p.Linger, "linger.ms", "Least time between two requests that could have been one. A record that comes after a pause leaves at once.", 0),
+		config.Millis(&p.Linger, "linger.ms", "Least time between two requests that could have been one. A record that comes after a pause leaves at once. With a backlog in more than 64 partitions small batches wait for more records, 500 ms at most.", 0),
 		config.Int(&p.MaxRequestBytes, "max.request.size", "Bytes of the largest record, and of the largest request, before compression.", 1, math.MaxInt32),
 		config.Long(&p.BufferBytes, "buffer.memory", "Bytes of records that are sent and not yet acknowledged; more wait.", 0, math.MaxInt64, config.Rank(config.High)),
 		config.Int(&p.MaxInFlight, "max.in.flight.requests.per.connection", "Requests to one broker that wait for their response; at most 5 with enable.idempotence.", 1, math.MaxInt32, config.Rank(config.Low)),

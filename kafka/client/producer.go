@@ -313,7 +313,9 @@ func (p *Producer) await(ctx context.Context, name string) (*topic, error) {
 	case t.parts == nil:
 		wake(p.lookup)
 	case p.buffered >= p.cfg.Producer.BufferBytes:
-		p.flushLocked()
+		if !p.inFlight() { // else the next answer makes room, and open batches become larger meanwhile
+			p.flushLocked()
+		}
 	default:
 		p.lastTopic = t
 		return t, nil
@@ -408,6 +410,15 @@ func (p *Producer) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.flushLocked()
+}
+
+func (p *Producer) inFlight() bool {
+	for _, s := range p.senders {
+		if s.inFlight > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *Producer) flushLocked() {

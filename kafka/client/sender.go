@@ -19,8 +19,9 @@ type sender struct {
 	pending  []*partition  // with records not in flight
 	inFlight int
 	next     time.Time // a batch that is not full waits until then
-	broken   bool      // the connection is to be closed
-	idle     bool      // sleeps until it is woken
+	linger   time.Duration
+	broken   bool // the connection is to be closed
+	idle     bool // sleeps until it is woken
 
 	// The goroutine's own.
 	conn *sarama.Broker // used last
@@ -104,7 +105,7 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	due := p.phase != running || !now.Before(s.next)
 	var r request
 	var again []*partition // those that have more go behind the others
-	full := false
+	full, asked := false, false
 	keep := s.pending[:0]
 	for _, part := range s.pending {
 		if len(part.queue) == 0 && part.open == nil {
@@ -120,6 +121,7 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 			continue
 		}
 		if len(part.queue) == 0 {
+			asked = asked || part.open.flush
 			p.closeOpen(part)
 		}
 		b := part.queue[0]
@@ -138,8 +140,11 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	rest := append(keep, again...)
 	clear(s.pending[min(len(rest), len(s.pending)):])
 	s.pending = rest
-	if due && !full {
-		s.next = now.Add(p.cfg.Producer.Linger)
+	if len(r.batches) > 0 {
+		s.pace(&r, asked, p.cfg.Producer.Linger)
+	}
+	if due && !full || asked {
+		s.next = now.Add(s.linger)
 	}
 	if len(r.batches) == 0 {
 		if !due {
@@ -150,6 +155,23 @@ func (p *Producer) pick(s *sender, now time.Time) (req *request, wait time.Durat
 	s.inFlight++
 	p.stats.Requests++
 	return &r, 0
+}
+
+// Batches that are many and small wait longer for more records, as long as nobody asks for what there is: whoever publishes a backlog does not.
+const (
+	manyBatches = 64
+	smallBatch  = 16 << 10
+	mostLinger  = 500 * time.Millisecond
+)
+
+// pace sets how long open batches wait. A batch costs a broker some 60 µs whatever is in it, more than ten records do: a backlog of transactions that each
+// write to another one of 2,000 tables was in Kafka 1.25 times as fast (197,000 against 245,000 changes/s), with a third of the batches.
+func (s *sender) pace(r *request, asked bool, least time.Duration) {
+	if asked || len(r.batches) < manyBatches || r.bytes > len(r.batches)*smallBatch {
+		s.linger = least
+		return
+	}
+	s.linger = max(least, min(2*max(s.linger, time.Millisecond), mostLinger))
 }
 
 // sooner is the lesser of two waits, of which 0 means none.
