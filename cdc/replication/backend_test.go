@@ -236,6 +236,22 @@ func TestWindowFills(t *testing.T) {
 	}
 }
 
+// TestGapOfLargeMessages: the time between reads goes by the size of the messages that the read before brought.
+func TestGapOfLargeMessages(t *testing.T) {
+	s := new(Stream)
+	for _, c := range []struct {
+		read     int
+		messages uint64 // decoded of it
+		want     time.Duration
+	}{{100_000, 500, paceGap}, {100_000, 50, paceGap}, {100_000, 0, paceGap / 4}, {100_000, 400, paceGap / 4}, {100_000, 400, paceGap}} {
+		s.took(c.read)
+		if s.gap != c.want {
+			t.Errorf("with %d messages decoded in all the gap is %v, want %v", s.lastMessages, s.gap, c.want)
+		}
+		s.stats.messages.Add(c.messages)
+	}
+}
+
 // TestStatusPassesAFullWindow: while nobody takes changes and the server's small messages have filled the kernel's buffer, it still gets every status, for
 // without them it would end the stream after its wal_sender_timeout. All that it sent comes out afterwards.
 func TestStatusPassesAFullWindow(t *testing.T) {

@@ -42,9 +42,11 @@ type Stream struct {
 	lastSent      time.Time // a status that was not put off
 	lastRead      time.Time // when bytes came last
 	lastBytes     int       // how many those were
-	replyWanted   bool      // the server asked for a status
-	asked         bool      // we asked the server for a sign of life, and none came yet
-	quick         int       // reads in a row that followed the one before at once, or took much
+	lastMessages  uint64    // decoded before
+	gap           time.Duration
+	replyWanted   bool // the server asked for a status
+	asked         bool // we asked the server for a sign of life, and none came yet
+	quick         int  // reads in a row that followed the one before at once, or took much
 	status        [statusFrame]byte
 
 	wanted    atomic.Bool // somebody wants to know where the server stands
@@ -71,10 +73,16 @@ const (
 	confirmGap = 100 * time.Millisecond
 	// paceGap is the least time between reads under load, and so the latency that pacing may add.
 	paceGap = time.Millisecond
+	// paceLarge is an average message of which a quarter of paceGap gathers enough: rows of 100 columns 44,000 changes/s with the whole, 93,000 with that;
+	// documents of 1 KB 78,000 and 152,000. With rows of 200 bytes half of paceGap halves the rate.
+	paceLarge = 512
 	// paceBytes is a read that shows a backlog, however long ago the one before was.
 	paceBytes = 16 << 10
 	// paceFull is how often, behind paceGap, half of it passes while a backlog has not filled the kernel's buffer.
 	paceFull = 4
+	// paceQueue is how long a full buffer of the kernel's is left so when it was not full at once, so that the sender has much to send when it is read. Drains
+	// of 1,000,000 rows of 190 bytes: 218,000 to 358,000/s without it, 346,000 to 388,000/s with it.
+	paceQueue = 10 * time.Millisecond
 	// holdOnce is what KeepAlive reads at once, and holdMost what the buffer may come to by that.
 	holdOnce = 64 << 10
 	holdMost = 8 << 20
@@ -269,7 +277,11 @@ func (s *Stream) took(n int) {
 	} else {
 		s.quick = 0
 	}
-	s.lastRead, s.lastBytes, s.asked = now, n, false
+	decoded := s.stats.messages.Load()
+	if s.gap = paceGap; s.lastBytes > paceLarge*int(decoded-s.lastMessages) { // the read before
+		s.gap = paceGap / 4
+	}
+	s.lastRead, s.lastBytes, s.lastMessages, s.asked = now, n, decoded, false
 }
 
 // room makes place behind w for the rest of the message that begins at r, and gives back what a huge one took.
@@ -291,18 +303,24 @@ func (s *Stream) resize(size int) {
 	s.r, s.w, s.buf = 0, copy(grown, s.buf[s.r:s.w]), grown
 }
 
-// pace waits until paceGap has passed since the last read. The server's sender does not stop meanwhile: what it sends gathers in the
-// kernel, and one read takes many messages. With a backlog it waits until the kernel takes no more, as what the sender cannot send yet costs it a third
-// of what it sends message by message; see socketWindow.
+// pace waits until paceGap, or less for large messages, has passed since the last read. The server's sender does not stop meanwhile: what it sends gathers in the
+// kernel, and one read takes many messages. With a backlog it waits until the kernel takes no more, and where that takes time, until much waits at the
+// sender: what it cannot send yet costs it a third of what it sends message by message; see socketWindow.
 func (s *Stream) pace() {
-	if wait := paceGap - time.Since(s.lastRead); wait > 0 {
+	if wait := s.gap - time.Since(s.lastRead); wait > 0 {
 		time.Sleep(wait)
 	}
 	if s.lastBytes < paceBytes {
 		return
 	}
+	if s.wire.full() {
+		return
+	}
 	for more := 0; more < paceFull && !s.wire.full(); more++ {
-		time.Sleep(paceGap / 2)
+		time.Sleep(s.gap / 2)
+	}
+	if s.gap == paceGap && s.wire.full() {
+		time.Sleep(paceQueue)
 	}
 }
 
