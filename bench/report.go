@@ -126,8 +126,9 @@ const intro = `# Benchmarks
 Written by ` + "`make bench`" + ` (` + "`go run ./bench`" + `); ` + "`make bench-quick`" + ` prints the first rows of the first table. Absolute figures differ by a third from run to
 run and much more from machine to machine: compare rows of one table, which were measured together.
 
-All contenders run on one machine with their servers: PostgreSQL, one broker of Kafka in KRaft mode, one registry. Topics have one partition and exist
-before the start; producers have acks=all and lz4; connectors are of the same configuration but for what is said here. Each row is the median of its runs,
+All contenders run on one machine with their servers: PostgreSQL, one broker of Kafka in KRaft mode (with
+` + "`log.index.size.max.bytes=262144`" + `, for index files of thousands of partitions are mostly zeroes, and writing them is most of the time else), one registry. Topics have
+one partition and exist before the start; producers have acks=all and lz4; connectors are of the same configuration but for what is said here. Each row is the median of its runs,
 measure by measure. The runs of a table take turns. CPU seconds are those of the contender's process after its first record, memory is the kernel's peak
 of resident pages (VmHWM) and, looked at every 25 ms, the greatest of its two kinds: anonymous pages are the program's own, file-backed ones the kernel may
 drop. "tandem is 2.00 ×" says that tandem does the same work twice as fast; below 1.00 it loses.
