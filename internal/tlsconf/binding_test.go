@@ -38,16 +38,26 @@ func bindingOf(t *testing.T, c tlstest.Certificate, trusted bool) (string, error
 	if trusted {
 		pool.AddCert(c.Leaf)
 	}
-	near, far := net.Pipe()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{c.Certificate}}).HandshakeContext(t.Context())
-		far.Close()
+		if far, err := l.Accept(); err == nil {
+			_ = tls.Server(far, &tls.Config{Certificates: []tls.Certificate{c.Certificate}}).HandshakeContext(t.Context())
+			far.Close()
+		}
 	}()
+	near, err := net.Dial("tcp", l.Addr().String())
 	defer func() {
-		near.Close()
+		l.Close()
 		<-ended
 	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
 	return Binding(t.Context(), tls.Client(near, &tls.Config{RootCAs: pool, ServerName: "here"}))
 }
