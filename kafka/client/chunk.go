@@ -38,6 +38,9 @@ func (p *pile) write(pool *chunkPool, b []byte) {
 	for len(b) > 0 {
 		free := p.free()
 		if len(free) == 0 {
+			if p.chunks == nil {
+				p.chunks = make([][]byte, 0, len(chunkSizes)) // one allocation for all but large batches
+			}
 			chunk := pool.get(min(len(p.chunks), len(chunkSizes)-1))
 			p.chunks = append(p.chunks, chunk)
 			p.room += cap(chunk)
